@@ -1,0 +1,1 @@
+"""Experiments: one file each, one variant per row of a table."""

@@ -1,0 +1,84 @@
+"""What experiments share."""
+
+import ml_collections
+
+GAN_VARIANTS = ("paper", "tuned", "single", "conditional", "smoke")
+
+
+def unknown_variant(variant: str, variants: tuple[str, ...]) -> ValueError:
+    """The error of a configuration file that was asked for another variant."""
+    return ValueError(f"unknown variant {variant!r}; choose one of {', '.join(variants)}")
+
+
+def gan_base() -> ml_collections.ConfigDict:
+    """The published label-sharded DC-GAN (arXiv:2102.10485); files fill in the data."""
+    config = ml_collections.ConfigDict()
+    config.workload = "gan"
+    config.seed = 0
+    config.num_steps = 0
+    config.per_entry_batch_size = 100  # images of one pair per step, all devices
+    config.log_every_steps = 50
+    config.sample_every_steps = 500
+    config.checkpoint_every_steps = 500
+    config.keep_checkpoints = 2
+
+    config.dataset = dataset = ml_collections.ConfigDict()
+    dataset.name = ""
+    dataset.data_dir = "~/tensorflow_datasets"
+    dataset.cache_dir = ""  # empty: the user's cache directory
+    dataset.num_labels = 0  # 0: as many as the data has
+    dataset.channels = 0  # 0: as many as the data has
+    dataset.image_size = 64
+    dataset.resize = "bilinear"
+    dataset.flip = False
+
+    config.model = model = ml_collections.ConfigDict()
+    model.conditioning = "per_label"  # or "none" (single), "class" (conditional)
+    model.features = (512, 256, 128, 64)
+    model.latent_size = 100
+    model.discriminator_normalisation = "batch"
+    model.dtype = "float32"
+
+    config.optimizer = optimizer = ml_collections.ConfigDict()
+    optimizer.loss = "non_saturating"
+    optimizer.gradient_penalty = 0.0
+    optimizer.discriminator_steps = 1
+    optimizer.generator_learning_rate = 1e-4
+    optimizer.discriminator_learning_rate = 1e-4
+    optimizer.beta1 = 0.5
+    optimizer.beta2 = 0.999
+    optimizer.ema_decay = 0.999
+
+    config.parallel = parallel = ml_collections.ConfigDict()
+    parallel.entry_loop = "auto"  # or dispatch, unroll, scan, vmap, chunk
+    parallel.chunk_size = 10  # pairs per vmap, for chunk
+    parallel.steps_per_dispatch = 1
+
+    config.evaluation = evaluation = ml_collections.ConfigDict()
+    evaluation.every_steps = 1000
+    evaluation.num_real = 10_000
+    evaluation.num_fake = 10_000
+    evaluation.networks = ("own_classifier",)
+    evaluation.classifier_epochs = 3
+    evaluation.inception_path = ""
+    evaluation.inception_sha256 = (
+        "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
+    )
+    evaluation.imagenet_path = ""
+    evaluation.imagenet_sha256 = ""
+    evaluation.best_metric = "fid"
+    evaluation.grid_columns = 10
+    return config
+
+
+def make_smoke(config: ml_collections.ConfigDict) -> None:
+    """Shrinks `config` to a run of seconds that still visits everything."""
+    config.num_steps = 4
+    config.per_entry_batch_size = 8
+    config.log_every_steps = 2
+    config.sample_every_steps = 4
+    config.checkpoint_every_steps = 2
+    config.evaluation.every_steps = 4
+    config.evaluation.num_real = 1000
+    config.evaluation.num_fake = 1000
+    config.evaluation.classifier_epochs = 1

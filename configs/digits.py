@@ -1,0 +1,52 @@
+"""Handwritten digits of scikit-learn, 8 x 8 pixels: no download, minutes on a laptop."""
+
+import ml_collections
+
+from configs import common
+
+
+def get_config(variant: str = "tuned") -> ml_collections.ConfigDict:
+    """Digits, one generator per digit, images enlarged to 16 x 16 pixels.
+
+    paper:       the published method and learning rate; steps are our choice
+    tuned:       what `make demo` runs
+    single:      as tuned, one generator for all digits
+    conditional: as tuned, one conditional generator, as much compute as all of tuned
+    smoke:       everything once, in seconds
+
+    python main.py --config=configs/digits.py --workdir=runs/digits
+    """
+    config = common.gan_base()
+    config.dataset.name = "digits"
+    config.dataset.num_labels = 10
+    config.dataset.channels = 1
+    config.dataset.image_size = 16
+    config.dataset.resize = "bilinear"
+    config.model.features = (512, 256)
+    config.num_steps = 5000
+    config.evaluation.num_real = 1500
+    config.evaluation.num_fake = 1500
+    config.evaluation.classifier_epochs = 30
+    if variant in ("tuned", "single", "conditional"):
+        config.model.features = (128, 64)
+        config.per_entry_batch_size = 32
+        config.optimizer.generator_learning_rate = 4e-4
+        config.optimizer.discriminator_learning_rate = 4e-4
+        config.num_steps = 1000
+        config.log_every_steps = 50
+        config.sample_every_steps = 250
+        config.checkpoint_every_steps = 250
+        config.evaluation.every_steps = 250
+    if variant in ("single", "conditional"):
+        config.model.conditioning = "none" if variant == "single" else "class"
+        config.num_steps = 10_000
+        config.log_every_steps = 500
+        config.sample_every_steps = 2500
+        config.checkpoint_every_steps = 2500
+        config.evaluation.every_steps = 2500
+    if variant == "smoke":
+        common.make_smoke(config)
+        config.model.features = (32, 16)
+    if variant not in common.GAN_VARIANTS:
+        raise common.unknown_variant(variant, common.GAN_VARIANTS)
+    return config

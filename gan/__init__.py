@@ -1,0 +1,1 @@
+"""Label-sharded DC-GANs: one generator/discriminator pair per label."""

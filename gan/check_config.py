@@ -1,0 +1,130 @@
+"""Refuses configurations that cannot work, in the words of their fields."""
+
+import difflib
+from typing import NamedTuple
+
+from gan.errors import ConfigError
+from gan.label_sharded_step import LOOPS
+from gan.models import image_size_of
+
+_CHOICES = {
+    "dataset.resize": ("pad", "bilinear", "nearest", "none"),
+    "model.conditioning": ("per_label", "none", "class"),
+    "model.discriminator_normalisation": ("batch", "layer", "none"),
+    "model.dtype": ("float32", "bfloat16"),
+    "optimizer.loss": ("non_saturating", "hinge", "least_squares", "wasserstein"),
+    "parallel.entry_loop": ("auto", *LOOPS),
+}
+
+_POSITIVE = (
+    "num_steps",
+    "per_entry_batch_size",
+    "log_every_steps",
+    "sample_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "model.latent_size",
+    "optimizer.discriminator_steps",
+    "parallel.chunk_size",
+    "parallel.steps_per_dispatch",
+    "evaluation.every_steps",
+    "evaluation.num_real",
+    "evaluation.num_fake",
+    "evaluation.classifier_epochs",
+    "evaluation.grid_columns",
+)
+
+
+class Facts(NamedTuple):
+    """What the data decides, where the configuration leaves it open.
+
+    Attributes:
+      num_labels: labels of the data.
+      channels: channels of the images.
+    """
+
+    num_labels: int
+    channels: int
+
+
+def num_entries(config, facts: Facts) -> int:
+    """How many generator/discriminator pairs are trained."""
+    return facts.num_labels if config.model.conditioning == "per_label" else 1
+
+
+def field(config, path: str):
+    """Looks up "section.field"."""
+    value = config
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def _refuse(path: str, value, remedy: str) -> None:
+    raise ConfigError(f"config.{path}={value!r}: {remedy}.")
+
+
+def check_config(config) -> None:
+    """Checks every field that can be checked without data or devices.
+
+    Raises:
+      ConfigError: one line with the field, its value and the remedy.
+    """
+    for path, choices in _CHOICES.items():
+        value = field(config, path)
+        if value not in choices:
+            close = difflib.get_close_matches(value, choices, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            _refuse(path, value, f"{hint}choose one of {', '.join(choices)}")
+    for path in _POSITIVE:
+        if field(config, path) < 1:
+            _refuse(path, field(config, path), "must be 1 or more")
+    size, features = config.dataset.image_size, tuple(config.model.features)
+    if not features or min(features) < 1:
+        _refuse("model.features", features, "name the channels of each stage, e.g. 64")
+    if image_size_of(features) != size:
+        _refuse(
+            "model.features",
+            features,
+            f"{len(features)} stages make images of {image_size_of(features)} pixels, "
+            f"but config.dataset.image_size={size}; halve or double one of them",
+        )
+    batch, rounds = config.per_entry_batch_size, config.optimizer.discriminator_steps
+    if batch % rounds:
+        _refuse(
+            "per_entry_batch_size",
+            batch,
+            f"must divide into config.optimizer.discriminator_steps={rounds} rounds",
+        )
+    _check_cadences(config)
+
+
+def _check_cadences(config) -> None:
+    stride = config.parallel.steps_per_dispatch
+    for path in (
+        "num_steps",
+        "log_every_steps",
+        "sample_every_steps",
+        "checkpoint_every_steps",
+        "evaluation.every_steps",
+    ):
+        if field(config, path) % stride:
+            _refuse(
+                path,
+                field(config, path),
+                f"must be a multiple of config.parallel.steps_per_dispatch={stride}",
+            )
+
+
+def check_facts(config, facts: Facts) -> None:
+    """Compares what the configuration says of the data with the data itself.
+
+    Raises:
+      ConfigError: they differ.
+    """
+    for name, found in facts._asdict().items():
+        stated = config.dataset[name]
+        if stated not in (0, found):
+            _refuse(
+                f"dataset.{name}", stated, f"{config.dataset.name} has {found}; set that"
+            )

@@ -1,0 +1,96 @@
+"""The data set of a configuration: what trains, what is compared with."""
+
+import numpy as np
+
+from gan.check_config import Facts
+from gan.classifier import ClassifierSettings, own_classifier
+from gan.errors import ConfigError
+from gan.evaluate import Evaluator
+from gan.features import FeatureNetwork
+from input_pipeline.arrays import LabelledImages, load_arrays
+from input_pipeline.label_partition import (
+    LabelPartition,
+    one_partition,
+    partition_by_label,
+)
+
+
+def load(config, split: str) -> LabelledImages:
+    """Loads one split of the data set that `config` names."""
+    dataset = config.dataset
+    return load_arrays(
+        dataset.name,
+        split,
+        image_size=dataset.image_size,
+        resize=dataset.resize,
+        data_dir=dataset.data_dir,
+        cache_dir=dataset.cache_dir,
+    )
+
+
+def facts_of(images: LabelledImages) -> Facts:
+    """What the data decides."""
+    return Facts(images.num_labels, images.image_shape[-1])
+
+
+def partition(config, images: LabelledImages) -> LabelPartition:
+    """Gives the images to the pairs that `config` asks for."""
+    per_label = config.model.conditioning == "per_label"
+    divide = partition_by_label if per_label else one_partition
+    return divide(images.labels, images.label_names)
+
+
+def feature_networks(config, train: LabelledImages) -> list[FeatureNetwork]:
+    """Makes the networks that scores are measured with, in the order of their names."""
+    networks = []
+    for name in config.evaluation.networks:
+        networks.append(_MAKERS[name](config, train))
+    return networks
+
+
+def _own_classifier(config, train: LabelledImages) -> FeatureNetwork:
+    settings = ClassifierSettings(epochs=config.evaluation.classifier_epochs)
+    return own_classifier(
+        train, load(config, "test"), settings, cache_dir=config.dataset.cache_dir
+    )
+
+
+_MAKERS = {"own_classifier": _own_classifier}
+
+
+def make_evaluator(config, train: LabelledImages) -> Evaluator:
+    """Makes the evaluator of `config`; fakes are compared with the training images."""
+    return Evaluator(
+        feature_networks(config, train),
+        train,
+        num_real=config.evaluation.num_real,
+        num_fake=config.evaluation.num_fake,
+        cache_dir=config.dataset.cache_dir,
+    )
+
+
+def labels_to_score(config, train: LabelledImages) -> np.ndarray:
+    """Labels [num_fake] that fakes are drawn of, in the data's proportions, sorted."""
+    num_fake = config.evaluation.num_fake
+    counts = np.bincount(train.labels, minlength=train.num_labels)
+    ends = np.round(np.cumsum(counts) * (num_fake / counts.sum())).astype(int)
+    return np.repeat(np.arange(train.num_labels), np.diff(ends, prepend=0))
+
+
+def find_score(config, scores: dict[str, float]) -> float:
+    """Returns the score that `config.evaluation.best_metric` names.
+
+    Names of scores end with numbers of images; the field may leave them out.
+
+    Raises:
+      ConfigError: no network measures that score.
+    """
+    wanted = config.evaluation.best_metric
+    for name, value in scores.items():
+        if name == wanted or name.startswith((f"{wanted}_r", f"{wanted}_f")):
+            return value
+    raise ConfigError(
+        f"config.evaluation.best_metric={wanted!r} is no score of "
+        f"config.evaluation.networks={tuple(config.evaluation.networks)}; there are "
+        f"{', '.join(scores)}."
+    )

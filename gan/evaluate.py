@@ -1,0 +1,242 @@
+"""Compares generated images with real ones, in features of several networks."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gan import metrics
+from gan.errors import ConfigError
+from gan.features import FeatureNetwork
+from gan.neighbourhood_metrics import neighbourhood_scores, squared_radii
+from gan.npz_cache import digest_of, load_or_make
+from input_pipeline.arrays import LabelledImages
+
+FORMAT_VERSION = 1
+NEIGHBOUR = 5  # neighbourhoods reach to the fifth neighbour
+MAX_NEIGHBOURHOODS = 10_000  # images whose neighbourhoods are compared
+
+
+class _Reals(NamedTuple):
+    """What is known of the real images in the features of one network."""
+
+    features: np.ndarray
+    radii: np.ndarray
+    moments: metrics.Moments
+    moments_by_label: list[metrics.Moments]
+
+
+def spread_over_labels(labels: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """Draws `num` sorted positions with every label in proportion to its images.
+
+    Args:
+      labels: [n] integers.
+      num: positions to draw; all n where it is more.
+      seed: of the draw.
+    """
+    if num >= len(labels):
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    shuffled = np.asarray(labels)[order]
+    quantiles = np.empty(len(labels))
+    for label in np.unique(shuffled):
+        places = np.flatnonzero(shuffled == label)
+        quantiles[places] = (np.arange(len(places)) + 0.5) / len(places)
+    # Where quantiles are equal (labels with as many images) the shuffle decides.
+    return np.sort(order[np.argsort(quantiles, kind="stable")[:num]])
+
+
+def score_name(score: str, network: str, num_fake: int, num_real: int = 0) -> str:
+    """Name of a score, e.g. "fid_own_classifier_mnist_r10000_f10000"."""
+    reals = f"r{num_real}_" if num_real else ""
+    return f"{score}_{network}_{reals}f{num_fake}"
+
+
+def find_score(scores: dict[str, float], name: str) -> float:
+    """Looks up the first score whose name is `name` or goes on after it.
+
+    Args:
+      scores: of an evaluator.
+      name: config.evaluation.best_metric, e.g. "fid_own_classifier".
+
+    Raises:
+      ConfigError: there is none.
+    """
+    for full_name, value in scores.items():
+        if f"{full_name}_".startswith(f"{name}_"):
+            return value
+    raise ConfigError(
+        f"config.evaluation.best_metric={name!r}: no score is called so; the beginning "
+        f"of one of {', '.join(scores)} is wanted."
+    )
+
+
+class Evaluator:
+    """Scores generated images; everything about the real ones is computed once."""
+
+    def __init__(
+        self,
+        networks: Sequence[FeatureNetwork],
+        real: LabelledImages,
+        *,
+        num_real: int,
+        num_fake: int,
+        cache: pathlib.Path,
+        seed: int = 0,
+        report: Callable[[str], None] = print,
+    ):
+        """Computes the real images' features, or reads them from the cache.
+
+        Args:
+          networks: what to score with.
+          real: the split that generated images are compared with; name it when you
+            publish a score, because it is not part of the score's name.
+          num_real: how many of its images to use, every label in proportion; all
+            where there are fewer (the scores' names tell).
+          num_fake: how many images `run` will be given.
+          cache: directory where the features are kept.
+          seed: of the choice of real images and of the inception score's splits.
+          report: is told about a damaged cache file.
+
+        Raises:
+          ConfigError: too few images for the labels.
+        """
+        chosen = spread_over_labels(real.labels, num_real, seed)
+        self.num_real, self.num_fake = len(chosen), num_fake
+        self.num_labels = real.num_labels
+        self._seed, self._image_shape = seed, tuple(real.image_shape)
+        self._real_labels = np.asarray(real.labels)[chosen]
+        # Quantiles of the labels in order: as many of each as the data has of it.
+        middles = (np.arange(num_fake) + 0.5) / max(num_fake, 1)
+        in_order = np.sort(np.asarray(real.labels))
+        self._labels = in_order[(middles * len(in_order)).astype(int)]
+        self._check_number("num_real", self._real_labels, real)
+        self._check_number("num_fake", self._labels, real)
+        self._near = spread_over_labels(self._real_labels, MAX_NEIGHBOURHOODS, seed)
+        self._networks = []
+        for network in networks:
+            statistics = self._real_statistics(network, real, chosen, cache, report)
+            self._networks.append((network, statistics))
+
+    def _check_number(self, field: str, labels: np.ndarray, real: LabelledImages):
+        counts = np.bincount(labels, minlength=self.num_labels)
+        if counts.min() < 2 or len(labels) <= NEIGHBOUR:
+            label = real.label_names[int(counts.argmin())]
+            raise ConfigError(
+                f"config.evaluation.{field}={len(labels)} holds {counts.min()} images "
+                f"of label {label!r}: every label needs 2 and all labels together "
+                f"{NEIGHBOUR + 1}; the {real.split} split has {len(real.labels)}."
+            )
+
+    def _real_statistics(self, network, real, chosen, cache, report) -> _Reals:
+        key = digest_of(
+            FORMAT_VERSION, network.digest, real.digest, self.num_real, self._seed
+        )
+        name = f"{network.name}-{real.split}-r{self.num_real}-{key[:16]}.npz"
+
+        def make():
+            features, _ = network.run(real.images[chosen])
+            return {"features": features}
+
+        path = pathlib.Path(cache) / "real_features" / name
+        features = load_or_make(path, ("features",), make, report)["features"]
+        return _Reals(
+            features,
+            squared_radii(features[self._near], NEIGHBOUR),
+            metrics.moments(features),
+            metrics.moments_by_label(features, self._real_labels, self.num_labels),
+        )
+
+    def labels(self) -> np.ndarray:
+        """Labels [num_fake] that `run` wants images of, in the data's proportions."""
+        return self._labels.copy()
+
+    def run(
+        self, fakes: np.ndarray, fake_labels: np.ndarray, *, labelled: bool = True
+    ) -> dict[str, float]:
+        """Scores generated images.
+
+        Args:
+          fakes: uint8 [num_fake, y, x, c].
+          fake_labels: integers [num_fake]; the labels that they were asked to show,
+            each twice or more.
+          labelled: False where the generator cannot be asked for a label; then there
+            is no intra_fid and no own_label_accuracy.
+
+        Returns:
+          For every network: fid, intra_fid, precision, recall, density, coverage;
+          is_mean and is_std where it has classes; own_label_accuracy where they are
+          the data's labels. Names as by `score_name`.
+        """
+        if fakes.shape != (self.num_fake, *self._image_shape):
+            raise ValueError(
+                f"fakes must have the shape {(self.num_fake, *self._image_shape)}, "
+                f"got {fakes.shape}."
+            )
+        fake_labels = np.asarray(fake_labels)
+        self._check_labels(fake_labels)
+        scores = {}
+        for network, reals in self._networks:
+            features, probabilities = network.run(fakes)
+            found = self._distances(reals, features, fake_labels, labelled)
+            scores |= self._named(network, self.num_real, self.num_fake, found)
+            near, found = self._neighbourhoods(reals, features, fake_labels)
+            scores |= self._named(network, len(self._near), near, found)
+            if probabilities is not None:
+                labelled_here = labelled and network.knows_labels
+                found = self._answers(probabilities, fake_labels, labelled_here)
+                scores |= self._named(network, 0, self.num_fake, found)
+        return scores
+
+    def _check_labels(self, labels: np.ndarray) -> None:
+        right = labels.shape == (self.num_fake,) and labels.dtype.kind in "iu"
+        if not right or labels.min() < 0 or labels.max() >= self.num_labels:
+            raise ValueError(
+                f"fake_labels must be {self.num_fake} integers in "
+                f"0..{self.num_labels - 1}, got {labels.dtype} {labels.shape}."
+            )
+        counts = np.bincount(labels, minlength=self.num_labels)
+        if counts.min() < 2:
+            raise ValueError(
+                "fake_labels must hold every label twice or more, but label "
+                f"{counts.argmin()} is there {counts.min()} times."
+            )
+
+    @staticmethod
+    def _named(network, num_real, num_fake, scores) -> dict[str, float]:
+        return {
+            score_name(score, network.name, num_fake, num_real): value
+            for score, value in scores.items()
+        }
+
+    def _distances(self, reals, features, fake_labels, labelled) -> dict[str, float]:
+        fakes = metrics.moments(features)
+        scores = {"fid": metrics.frechet_distance(reals.moments, fakes)}
+        if labelled:
+            by_label = metrics.moments_by_label(features, fake_labels, self.num_labels)
+            scores["intra_fid"] = metrics.intra_class_frechet(
+                reals.moments_by_label, by_label
+            )
+        return scores
+
+    def _neighbourhoods(self, reals, features, fake_labels):
+        near = spread_over_labels(fake_labels, MAX_NEIGHBOURHOODS, self._seed)
+        scores = neighbourhood_scores(
+            reals.features[self._near],
+            features[near],
+            NEIGHBOUR,
+            real_radii=reals.radii,
+        )
+        return len(near), scores._asdict()
+
+    def _answers(self, probabilities, fake_labels, labelled) -> dict[str, float]:
+        num_splits = min(10, len(probabilities))
+        mean, std = metrics.inception_score(
+            probabilities, num_splits=num_splits, seed=self._seed
+        )
+        scores = {"is_mean": mean, "is_std": std}
+        if labelled:
+            accuracy = metrics.label_accuracy(probabilities, fake_labels)
+            scores["own_label_accuracy"] = accuracy
+        return scores

@@ -1,0 +1,144 @@
+"""What is done with a trained run: scoring it and drawing from it."""
+
+import pathlib
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from gan import data
+from gan.check_config import Facts, check_config, check_facts
+from gan.errors import ConfigError
+from gan.sampling import mixture_labels
+from gan.setup import Setup, make_setup
+from parallel.checkpoint import Checkpointer
+from parallel.errors import RunError
+from parallel.mesh import is_first_process
+from parallel.metric_writers import MetricWriter, save_png, tile
+
+_GRID_COLUMNS = 8
+
+
+class Trained(NamedTuple):
+    """A checkpoint, opened.
+
+    Attributes:
+      setup: of the configuration, on one device.
+      step: of the checkpoint.
+      extra: what was saved beside the state.
+      params: averaged generators' parameters.
+      batch_stats: generators' running statistics.
+    """
+
+    setup: Setup
+    step: int
+    extra: dict
+    params: dict
+    batch_stats: dict
+
+
+def _open(config, workdir: str, which: str) -> Trained:
+    """Opens the "best" or "latest" checkpoint; the best of none is the latest."""
+    check_config(config)
+    root = pathlib.Path(workdir).expanduser()
+    for name in ("best", "checkpoints") if which == "best" else ("checkpoints",):
+        if (root / name).is_dir():
+            checkpointer = Checkpointer(root / name, keep=None)
+            step = checkpointer.latest_step()
+            if step is not None:
+                break
+    else:
+        raise RunError(
+            f"--workdir={workdir!r} holds no complete checkpoint; train first, or give "
+            "the workdir of a run that was trained."
+        )
+    extra = checkpointer.extra(step)
+    facts = Facts(extra["num_labels"], extra["channels"])
+    check_facts(config, facts)
+    # One device: the same images whatever the machine has.
+    setup = make_setup(config, facts, devices=jax.local_devices()[:1])
+    state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))
+    checkpointer.close()
+    return Trained(setup, step, extra, state.ema, state.generator.batch_stats)
+
+
+def evaluate(config, workdir: str, which: str) -> dict[str, float]:
+    """Scores a checkpoint and appends the scores to eval.jsonl.
+
+    Args:
+      config: the configuration that it was trained with.
+      workdir: of the run.
+      which: "best" or "latest".
+    """
+    trained = _open(config, workdir, which)
+    train = data.load(config, "train")
+    evaluator = data.make_evaluator(config, train)
+    labels = data.labels_to_score(config, train)
+    fakes = trained.setup.sampler.sample(
+        trained.params, trained.batch_stats, labels, seed=1
+    )
+    scores = evaluator.run(fakes, labels)
+    path = pathlib.Path(workdir).expanduser()
+    writer = MetricWriter(path, enabled=is_first_process(), resume_step=None)
+    writer.scores(trained.step, {"seed": config.seed, "checkpoint": which, **scores})
+    writer.close()
+    print(f"step {trained.step} ({which}) of {path}")
+    for name, value in scores.items():
+        print(f"  {name:60s} {value:10.4f}")
+    return scores
+
+
+def _parse_labels(text: str, trained: Trained, num: int, seed: int) -> np.ndarray:
+    """Labels [n]: `num` from the data's proportions, or `num` of each that is named."""
+    names, num_labels = trained.extra["label_names"], trained.extra["num_labels"]
+    if text == "mixture":
+        return np.sort(mixture_labels(np.asarray(trained.extra["prior"]), num, seed))
+    labels = []
+    for word in text.split(","):
+        label = names.index(word) if word in names else word
+        try:
+            label = int(label)
+        except ValueError:
+            label = -1
+        if not 0 <= label < num_labels:
+            raise ConfigError(
+                f"--labels={text!r}: {word!r} is no label; give numbers from 0 to "
+                f"{num_labels - 1}, names as {names[0]!r}, or mixture."
+            )
+        labels.append(label)
+    return np.repeat(labels, num)
+
+
+def sample(
+    config, workdir: str, which: str, labels: str, num: int, seed: int
+) -> tuple[pathlib.Path, pathlib.Path]:
+    """Draws images from a checkpoint alone: no data set is needed.
+
+    Args:
+      config: the configuration that it was trained with.
+      workdir: of the run.
+      which: "best" or "latest".
+      labels: "3,5" (`num` images of each) or "mixture" (`num` in all, labels drawn
+        from the data's proportions).
+      num: how many images.
+      seed: another one, other images.
+
+    Returns:
+      Paths of the picture (rows of 8) and of the .npz with "images" uint8
+      [n, y, x, c] and "labels" [n].
+    """
+    trained = _open(config, workdir, which)
+    wanted = _parse_labels(labels, trained, num, seed)
+    images = trained.setup.sampler.sample(
+        trained.params, trained.batch_stats, wanted, seed
+    )
+    name = f"samples-{labels.replace(',', '-')}-{num}-seed{seed}"
+    path = pathlib.Path(workdir).expanduser() / "samples"
+    path.mkdir(exist_ok=True)
+    columns = min(_GRID_COLUMNS, len(images))
+    missing = -len(images) % columns
+    padded = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
+    save_png(path / f"{name}.png", tile(padded.reshape(-1, columns, *images.shape[1:])))
+    np.savez_compressed(path / f"{name}.npz", images=images, labels=wanted)
+    print(f"picture: {path / name}.png\narrays: {path / name}.npz")
+    return path / f"{name}.png", path / f"{name}.npz"

@@ -1,0 +1,62 @@
+"""Arrays that are expensive to make, kept on disk under a key of what made them."""
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def digest_of(*parts: Any) -> str:
+    """SHA-256 of JSON-able `parts`, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: pathlib.Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        if set(file.files) != set(names):
+            raise ValueError(f"holds {sorted(file.files)}, not {sorted(names)}")
+        return {name: file[name] for name in names}
+
+
+def _write(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            np.savez(file, **arrays)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
+
+
+def load_or_make(
+    path: pathlib.Path,
+    names: tuple[str, ...],
+    make: Callable[[], dict[str, np.ndarray]],
+    report: Callable[[str], None],
+) -> dict[str, np.ndarray]:
+    """Reads arrays from `path`; where that is impossible, makes and writes them.
+
+    Args:
+      path: an .npz file; its name must change when what is made changes.
+      names: of the arrays.
+      make: makes all of them.
+      report: is told about a damaged file, which is then replaced.
+    """
+    if path.exists():
+        try:
+            return _read(path, names)
+        except _DAMAGE as error:
+            report(f"{path} is damaged ({error}); it is made again.")
+    arrays = make()
+    _write(path, arrays)
+    return arrays

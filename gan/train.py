@@ -1,0 +1,189 @@
+"""Training from the first step, or from wherever an earlier run was stopped."""
+
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from gan import data
+from gan.check_config import check_config, check_facts
+from gan.recovery import bad_entries, revert_stuck_entries
+from gan.setup import Setup, make_setup, make_step
+from gan.status import Status
+from input_pipeline.images import LabelBatches
+from input_pipeline.prefetch import prefetch
+from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.mesh import is_first_process, process_block, to_host, to_mesh
+from parallel.metric_writers import MetricWriter
+from parallel.workdir import prepare_workdir
+
+# What may differ between two runs in one workdir: it changes no step.
+MAY_CHANGE = (
+    "num_steps",
+    "log_every_steps",
+    "sample_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "dataset.data_dir",
+    "dataset.cache_dir",
+    "parallel.",
+    "evaluation.",
+)
+
+_LARGER_IS_BETTER = ("is_mean", "own_label", "precision", "recall", "density", "cover")
+
+
+def _batches(config, setup: Setup, images, partition, steps: range):
+    """Yields (first step, batches of one dispatch on the mesh)."""
+    size = config.per_entry_batch_size
+    entries, examples = process_block(setup.mesh, setup.num_entries, size)
+    source = LabelBatches(
+        images,
+        partition,
+        entries=entries,
+        examples=examples,
+        batch_size=size,
+        seed=config.seed,
+        flip=config.dataset.flip,
+    )
+
+    def batches_at(first: int) -> dict[str, np.ndarray]:
+        several = [source.batch_at(first + k) for k in range(steps.step)]
+        return {name: np.stack([b[name] for b in several]) for name in several[0]}
+
+    return prefetch(batches_at, lambda b: to_mesh(b, setup.batch_layout), steps)
+
+
+class _Run:
+    """A training run's state and everything that is done with it besides steps."""
+
+    def __init__(self, config, workdir: pathlib.Path, setup: Setup, images, partition):
+        self.config, self.setup, self.workdir = config, setup, workdir
+        self.checkpoints = Checkpointer(
+            workdir / "checkpoints", keep=config.keep_checkpoints
+        )
+        self.best = BestCheckpoint(
+            workdir / "best",
+            larger_is_better=config.evaluation.best_metric.startswith(
+                _LARGER_IS_BETTER
+            ),
+        )
+        self.images, self.evaluator = images, None
+        self.extra = {
+            "num_labels": setup.facts.num_labels,
+            "channels": setup.facts.channels,
+            "label_names": list(partition.label_names),
+            "prior": partition.prior().tolist(),
+        }
+        self.first_step = self.checkpoints.latest_step() or 0
+        if self.first_step:
+            logging.info("going on from step %d", self.first_step)
+            self.state = self.checkpoints.restore(
+                self.first_step, setup.abstract_state(setup.state_layout)
+            )
+        else:
+            self.state = setup.create_state()
+        self.writer = MetricWriter(
+            workdir, enabled=is_first_process(), resume_step=self.first_step
+        )
+
+    def generators(self) -> tuple[Any, Any]:
+        """The averaged generators and their statistics, where a sampler wants them."""
+        state = (self.state.ema, self.state.generator.batch_stats)
+        return state if self.setup.mesh.size == 1 else to_host(state)
+
+    def save(self, step: int) -> None:
+        extra = {**self.extra, "bad_entries": bad_entries(self.state)}
+        self.checkpoints.save(step, self.state, extra)
+
+    def draw_grid(self, step: int) -> pathlib.Path:
+        columns = self.config.evaluation.grid_columns
+        grid = self.setup.sampler.grid(*self.generators(), columns)
+        return self.writer.image_grid(f"fakes-{step:06d}", grid)
+
+    def draw_reals(self) -> None:
+        columns = self.config.evaluation.grid_columns
+        rows = [
+            self.images.images[np.resize(np.flatnonzero(self.images.labels == l), columns)]
+            for l in range(min(self.setup.facts.num_labels, 100))
+        ]
+        self.writer.image_grid("reals", np.stack(rows))
+
+    def score(self, step: int) -> dict[str, float]:
+        if self.evaluator is None:  # expensive: not before it is needed
+            self.evaluator = data.make_evaluator(self.config, self.images)
+        labels = data.labels_to_score(self.config, self.images)
+        fakes = self.setup.sampler.sample(*self.generators(), labels, seed=1)
+        scores = self.evaluator.run(fakes, labels)
+        self.writer.scores(step, {"seed": self.config.seed, **scores})
+        score = data.find_score(self.config, scores)
+        self.best.offer(step, score, self.state, self.extra)
+        return scores
+
+    def close(self) -> None:
+        self.writer.close()
+        self.checkpoints.close()
+        self.best.checkpointer.close()
+
+
+def train_and_evaluate(config, workdir: str) -> dict[str, float]:
+    """Trains `config` in `workdir`, going on where an earlier run was stopped.
+
+    Args:
+      config: a configuration of this room, see configs/.
+      workdir: directory of checkpoints, metrics and pictures.
+
+    Returns:
+      The scores after the last step.
+    """
+    check_config(config)
+    images = data.load(config, "train")
+    facts = data.facts_of(images)
+    check_facts(config, facts)
+    partition = data.partition(config, images)
+    logging.info("%s", partition.balance_report())
+    path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
+    setup = make_setup(config, facts)
+    run = _Run(config, path, setup, images, partition)
+    run.draw_reals()
+    train_step = make_step(config, setup)
+    stride = config.parallel.steps_per_dispatch
+    status = Status(
+        run.first_step,
+        config.num_steps,
+        setup.num_entries * config.per_entry_batch_size,
+    )
+    scores = {}
+    steps = range(run.first_step, config.num_steps, stride)
+    for first, batches in _batches(config, setup, images, partition, steps):
+        run.state, metrics = train_step(run.state, batches, setup.training_key)
+        step = first + stride
+        status.advance(stride)
+        is_last = step >= config.num_steps
+        if step % config.log_every_steps == 0 or is_last:
+            metrics = to_host(metrics)
+            run.writer.scalars(step, status.tick(step, metrics))
+            run.state = revert_stuck_entries(
+                setup, run.state, metrics["skipped_in_a_row"], run.checkpoints
+            )
+        with status.paused():
+            if step % config.sample_every_steps == 0 or is_last:
+                grid = run.draw_grid(step)
+            if step % config.evaluation.every_steps == 0 or is_last:
+                scores = run.score(step)
+            if step % config.checkpoint_every_steps == 0 or is_last:
+                run.save(step)
+    status.close()
+    run.close()
+    jax.block_until_ready(run.state)
+    if scores and is_first_process():
+        _print_results(grid, path, scores)
+    return scores
+
+
+def _print_results(grid: pathlib.Path, workdir: pathlib.Path, scores: dict) -> None:
+    print(f"fakes (rows = labels): {grid}\nreals: {workdir / 'reals.png'}")
+    for name, value in scores.items():
+        print(f"  {name:60s} {value:10.4f}")

@@ -1,0 +1,1 @@
+"""Files, indices and keys to batches; no devices, no processes."""

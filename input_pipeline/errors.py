@@ -1,0 +1,5 @@
+"""What can be wrong with data."""
+
+
+class DataError(ValueError):
+    """Data is missing or damaged; the message is one line with the remedy."""

@@ -1,0 +1,95 @@
+"""The one door: `python main.py --config=configs/cifar100.py --workdir=runs/cifar100`."""
+
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from gan import describe as gan_describe
+from gan import inference as gan_inference
+from gan import train as gan_train
+from gan.errors import ConfigError
+from input_pipeline.errors import DataError
+from parallel import mesh
+from parallel.errors import RunError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "File of an experiment, e.g. configs/mnist.py:tuned.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run leaves.")
+_MODE = flags.DEFINE_enum(
+    "mode", "train", ["train", "evaluate", "sample"], "What to do."
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
+_LABELS = flags.DEFINE_string(
+    "labels", "mixture", "Labels to sample: 3,5 or mixture (the data's proportions)."
+)
+_NUM = flags.DEFINE_integer("num", 64, "Images to sample.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the sampling: another one, other images.")
+_CHECKPOINT = flags.DEFINE_enum(
+    "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
+)
+_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
+
+
+def _run() -> None:
+    config = _CONFIG.value
+    workloads = {"gan": _run_gan}
+    if config.workload not in workloads:
+        raise ConfigError(
+            f"config.workload={config.workload!r}: choose {', '.join(workloads)}."
+        )
+    workloads[config.workload](config)
+
+
+def _run_gan(config) -> None:
+    if _DRY_RUN.value:
+        gan_describe.describe(config)
+    elif _WORKDIR.value is None:
+        raise ConfigError("--workdir is missing: name a directory for the run.")
+    elif _MODE.value == "train":
+        gan_train.train_and_evaluate(config, _WORKDIR.value)
+    elif _MODE.value == "evaluate":
+        gan_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
+    else:
+        gan_inference.sample(
+            config,
+            _WORKDIR.value,
+            _CHECKPOINT.value,
+            _LABELS.value,
+            _NUM.value,
+            _SEED.value,
+        )
+
+
+def main(argv: list[str]) -> int:
+    """Runs what the flags say; returns the exit code."""
+    logging.set_verbosity(logging.INFO)
+    if len(argv) > 1:
+        print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
+        return 2
+    try:
+        mesh.initialize()
+        _run()
+    except (ConfigError, DataError, RunError) as error:
+        if _TRACEBACK.value:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; anything wrong with it is one line and exit code 2."""
+    try:
+        remaining = flags.FLAGS(argv)
+        if _CONFIG.value is None:
+            raise flags.Error("--config is missing, e.g. --config=configs/digits.py")
+        return remaining
+    except (flags.Error, ValueError, TypeError, AttributeError, KeyError, OSError) as e:
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)

@@ -1,0 +1,1 @@
+"""Processes, devices, reductions, checkpoints: everything that crosses devices."""

@@ -1,0 +1,159 @@
+"""Processes, devices and the axes that they are laid out on."""
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from parallel.errors import RunError
+
+LABEL_AXIS = "label"
+DATA_AXIS = "data"
+
+# Variables by which launchers that JAX recognises announce several processes.
+_PROCESS_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JAX_NUM_PROCESSES")
+
+
+def initialize() -> None:
+    """Joins the other processes of the job, where a launcher started several.
+
+    Must run before anything touches a device.
+    """
+    counts = [int(os.environ.get(name, "1")) for name in _PROCESS_COUNTS]
+    if max(counts) > 1:
+        jax.distributed.initialize()
+
+
+def is_first_process() -> bool:
+    """True on the one process that writes logs, pictures and metrics."""
+    return jax.process_index() == 0
+
+
+def label_data_shape(
+    num_devices: int, num_entries: int, batch_size: int
+) -> tuple[int, int]:
+    """Chooses how many devices share the labels and how many share each batch.
+
+    Both axes must divide what they share, so with awkward numbers some devices stay
+    idle. Of the shapes that keep most devices busy, the one with the longest label
+    axis is taken, since nothing travels along it.
+
+    Args:
+      num_devices: devices of all processes.
+      num_entries: generator/discriminator pairs.
+      batch_size: images of one pair per step, over all devices.
+
+    Returns:
+      (label, data); label * data <= num_devices.
+    """
+    shapes = [
+        (label, data)
+        for label in range(1, min(num_devices, num_entries) + 1)
+        if num_entries % label == 0
+        for data in range(1, num_devices // label + 1)
+        if batch_size % data == 0
+    ]
+    return max(shapes, key=lambda shape: (math.prod(shape), shape[0]))
+
+
+def make_mesh(
+    num_entries: int, batch_size: int, devices: list[jax.Device] | None = None
+) -> Mesh:
+    """Lays the devices out on the axes (label, data).
+
+    Neighbours on the data axis are neighbours in process order, so that averages
+    over data stay inside a host wherever they can.
+
+    Args:
+      num_entries: generator/discriminator pairs.
+      batch_size: images of one pair per step, over all devices.
+      devices: all devices by default.
+
+    Raises:
+      RunError: several processes, and some device would stay idle.
+    """
+    devices = jax.devices() if devices is None else devices
+    label, data = label_data_shape(len(devices), num_entries, batch_size)
+    if label * data < len(devices) and jax.process_count() > 1:
+        raise RunError(
+            f"{num_entries} pairs with config.per_entry_batch_size={batch_size} use "
+            f"only {label * data} of {len(devices)} devices; choose a number of "
+            "devices or a batch size that divides."
+        )
+    grid = np.asarray(devices[: label * data]).reshape(label, data)
+    return Mesh(grid, (LABEL_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)
+
+
+def process_block(
+    mesh: Mesh, num_entries: int, batch_size: int
+) -> tuple[slice, slice]:
+    """Which entries, and which examples of their batches, this process feeds.
+
+    Returns:
+      (slice of the entries, slice of the positions in an entry's batch).
+    """
+    mine = np.vectorize(lambda d: d.process_index)(mesh.devices) == jax.process_index()
+    rows, columns = np.nonzero(mine.any(axis=1))[0], np.nonzero(mine.any(axis=0))[0]
+    if mine.sum() != len(rows) * len(columns):
+        raise RunError(
+            "the devices of this process are no rectangle of the (label, data) mesh "
+            f"{dict(mesh.shape)}; start processes with equal numbers of devices."
+        )
+    per_row = num_entries // mesh.shape[LABEL_AXIS]
+    per_column = batch_size // mesh.shape[DATA_AXIS]
+    return (
+        slice(int(rows[0]) * per_row, (int(rows[-1]) + 1) * per_row),
+        slice(int(columns[0]) * per_column, (int(columns[-1]) + 1) * per_column),
+    )
+
+
+def sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
+    """Lays an array's leading dimensions along the mesh's `axes`."""
+    return NamedSharding(mesh, PartitionSpec(*axes))
+
+
+def to_mesh(local: Any, layout: NamedSharding) -> Any:
+    """Joins what each process holds into global arrays.
+
+    Args:
+      local: pytree of numpy arrays, this process's block.
+      layout: where the global arrays lie.
+    """
+    return jax.tree.map(
+        lambda x: jax.make_array_from_process_local_data(layout, x), local
+    )
+
+
+def to_host(tree: Any) -> Any:
+    """Fetches global arrays, wherever they lie, as numpy arrays on every process."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def spmd(
+    function: Callable,
+    mesh: Mesh,
+    in_specs: Any,
+    out_specs: Any,
+    donate_argnums: tuple[int, ...] = (),
+) -> Callable:
+    """Compiles `function`, written for one device's block, for the whole mesh.
+
+    Args:
+      function: acts on blocks; may use the mesh's axis names.
+      mesh: devices and axis names.
+      in_specs: PartitionSpecs of the arguments, as for `jax.shard_map`.
+      out_specs: PartitionSpecs of the results; an axis that is not named must have
+        been reduced over, which is checked when the function is traced.
+      donate_argnums: arguments whose memory the results may take.
+    """
+    mapped = jax.shard_map(
+        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs
+    )
+    return jax.jit(mapped, donate_argnums=donate_argnums)
