@@ -14,6 +14,7 @@ from flax import nnx
 from gan.classifier_model import Classifier
 from gan.features import FeatureNetwork
 from gan.npz_cache import digest_of, load_or_make
+from input_pipeline.array_cache import directory
 from input_pipeline.arrays import LabelledImages
 
 FORMAT_VERSION = 1
@@ -190,31 +191,25 @@ def _param_names(images: LabelledImages, settings: ClassifierSettings):
 def own_classifier(
     train: LabelledImages,
     test: LabelledImages,
+    settings: ClassifierSettings,
     *,
-    epochs: int,
-    seed: int,
-    directory: pathlib.Path,
+    cache_dir: str,
     report: Callable[[str], None] = print,
-) -> tuple[FeatureNetwork, float]:
+) -> FeatureNetwork:
     """Returns a classifier of `train`, trained now or read from the cache.
 
     Args:
       train: images that it is trained on.
       test: images that its accuracy is measured on; of the same shape and labels.
-      epochs: passes over `train`; small sets get more, see `ClassifierSettings`.
-      seed: another seed, another classifier.
-      directory: where it is kept.
-      report: is told when training begins, and of a damaged cache file.
-
-    Returns:
-      The network and the fraction of `test` that it classifies correctly.
+      settings: how it is made.
+      cache_dir: where it is kept; empty for the user's cache directory.
+      report: is told the accuracy, when training begins, and of a damaged cache file.
     """
     if (train.image_shape, train.num_labels) != (test.image_shape, test.num_labels):
         raise ValueError(
             f"train and test must be alike, got {train.num_labels} labels of "
             f"{train.image_shape} and {test.num_labels} of {test.image_shape}."
         )
-    settings = ClassifierSettings(epochs=epochs, seed=seed)
     digest = digest_of(
         FORMAT_VERSION, train.digest, test.digest, dataclasses.asdict(settings)
     )
@@ -227,8 +222,12 @@ def own_classifier(
         right = _num_right(_network(train, settings, params, digest), test)
         return params | {"num_right": np.int64(right)}
 
-    path = pathlib.Path(directory) / "classifiers" / f"{name}-{digest[:16]}.npz"
+    path = directory(cache_dir) / "classifiers" / f"{name}-{digest[:16]}.npz"
     names = (*_param_names(train, settings), "num_right")
     arrays = load_or_make(path, names, make, report)
-    accuracy = int(arrays.pop("num_right")) / len(test.labels)
-    return _network(train, settings, arrays, digest), accuracy
+    num_right = int(arrays.pop("num_right"))
+    report(
+        f"{name}: {num_right / len(test.labels):.2%} of {len(test.labels)} "
+        f"{test.split} images right"
+    )
+    return _network(train, settings, arrays, digest)

@@ -1,157 +1,87 @@
-"""Strided convolutions that form a family closed under differentiation.
+"""The DC-GAN's convolution, in a family that is closed under differentiation.
 
-A strided convolution, its transpose and its weight gradient are the three partial
-derivatives of one trilinear form, <convolve(images, kernel), cotangent>. Each is
-therefore bilinear, and the derivatives of each are the other two. Written so, every
-derivative of any order (the gradient penalty needs the second) is again one of three
-programs that compilers do well. Left to automatic differentiation, the weight gradient
-of a transposed convolution becomes a dilated convolution with exchanged roles, which
-XLA's CPU back end runs 10 to 40 times slower (benchmarks/convolution.py).
+Every layer between images of different sizes is the same map: a 4x4 kernel that moves
+in steps of two over an image with a margin of one, and so halves its sides. That map,
+its transpose and its kernel's gradient are the three partial derivatives of one
+trilinear form, <halve(images, kernel), cotangents>. Each is bilinear, and the
+derivatives of each are the other two: so every derivative of any order (a gradient
+penalty needs the second) is again one of three programs that are known to be fast.
+Left to automatic differentiation, the kernel's gradient of a transposed convolution is
+10 to 40 times slower on XLA's CPU back end (benchmarks/convolution.py).
+
+Images are [n, y, x, channels]; a kernel is [4, 4, c, d], c channels of the larger
+image and d of the smaller one, whichever of the two comes first.
 """
 
-import functools
-from typing import NamedTuple
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
-class Geometry(NamedTuple):
-    """How a square kernel meets the image.
+from gan import convolution_forms as forms
 
-    Attributes:
-      kernel_size: side of the kernel [pixels].
-      stride: step between windows [pixels of the larger image].
-      padding: zeros added on every side of the larger image [pixels].
-      image_size: side of the larger image [pixels].
-    """
-
-    kernel_size: int
-    stride: int
-    padding: int
-    image_size: int
-
-    @property
-    def output_size(self) -> int:
-        """Side of the smaller image [pixels]."""
-        return self._room // self.stride + 1
-
-    @property
-    def remainder(self) -> int:
-        """Last pixels of the padded larger image that no window touches."""
-        return self._room % self.stride
-
-    @property
-    def _room(self) -> int:
-        return self.image_size + 2 * self.padding - self.kernel_size
+KERNEL_SIZE = 4
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
-    """Correlates `images` with `kernel`, as every deep-learning "convolution" does.
+def _by_platform(on_cpu: Callable, elsewhere: Callable) -> Callable:
+    """Chooses when the program is compiled, not when it is traced."""
 
-    Args:
-      images: [n, y, x, c], y = x = `geometry.image_size`.
-      kernel: [kernel_size, kernel_size, c, d].
-      geometry: sizes, stride and padding.
+    def operation(left, right):
+        return lax.platform_dependent(left, right, cpu=on_cpu, default=elsewhere)
 
-    Returns:
-      [n, y', x', d], y' = x' = `geometry.output_size`.
-    """
-    return lax.conv_general_dilated(
-        images,
-        kernel,
-        window_strides=(geometry.stride,) * 2,
-        padding=((geometry.padding,) * 2,) * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return operation
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve_transposed(
-    images: jax.Array, kernel: jax.Array, geometry: Geometry
-) -> jax.Array:
-    """Applies the transpose of `convolve` in its images ("deconvolution").
+_halve = _by_platform(forms.fastest_halve_on_cpu, forms.halve_by_convolution)
+_double = _by_platform(forms.fastest_double_on_cpu, forms.double_by_convolution)
+_gradient = _by_platform(forms.fastest_gradient_on_cpu, forms.gradient_by_convolution)
+
+
+@jax.custom_vjp
+def halve(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolves [n, 2y, 2x, c] with [4, 4, c, d] to [n, y, x, d]."""
+    return _halve(images, kernel)
+
+
+@jax.custom_vjp
+def double(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposes `halve` in its images: [n, y, x, d] to [n, 2y, 2x, c]."""
+    return _double(images, kernel)
+
+
+@jax.custom_vjp
+def kernel_gradient(images: jax.Array, cotangents: jax.Array) -> jax.Array:
+    """Transposes `halve` in its kernel.
 
     Args:
-      images: [n, y', x', d], y' = x' = `geometry.output_size`.
-      kernel: [kernel_size, kernel_size, c, d], of the convolution that is transposed.
-      geometry: sizes, stride and padding of the convolution that is transposed.
+      images: the larger ones [n, 2y, 2x, c].
+      cotangents: the smaller ones [n, y, x, d].
 
     Returns:
-      [n, y, x, c], y = x = `geometry.image_size`.
+      [4, 4, c, d].
     """
-    before = geometry.kernel_size - 1 - geometry.padding
-    return lax.conv_general_dilated(
-        images,
-        jnp.flip(kernel, (0, 1)),
-        window_strides=(1, 1),
-        padding=((before, before + geometry.remainder),) * 2,
-        lhs_dilation=(geometry.stride,) * 2,
-        # The kernel's last axis meets the images' channels: it is read transposed.
-        dimension_numbers=("NHWC", "HWOI", "NHWC"),
-    )
+    return _gradient(images, cotangents)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def kernel_gradient(
-    images: jax.Array, cotangents: jax.Array, geometry: Geometry
-) -> jax.Array:
-    """Applies the transpose of `convolve` in its kernel.
-
-    Args:
-      images: [n, y, x, c], y = x = `geometry.image_size`.
-      cotangents: [n, y', x', d], y' = x' = `geometry.output_size`.
-      geometry: sizes, stride and padding of the convolution.
-
-    Returns:
-      [kernel_size, kernel_size, c, d].
-    """
-    after = geometry.padding - geometry.remainder
-    return lax.conv_general_dilated(
-        images,
-        cotangents,
-        window_strides=(1, 1),
-        padding=((geometry.padding, after),) * 2,
-        rhs_dilation=(geometry.stride,) * 2,
-        # The sum runs over the examples, so they take the place of the channels.
-        dimension_numbers=("CHWN", "IHWO", "HWNC"),
-    )
+def _keeping_both(operation):
+    return lambda left, right: (operation(left, right), (left, right))
 
 
-def _keep_both(operation):
-    def forward(left, right, geometry):
-        return operation(left, right, geometry), (left, right)
-
-    return forward
-
-
-def _convolve_backward(geometry, operands, cotangent):
+def _halve_backward(operands, cotangent):
     images, kernel = operands
-    return (
-        convolve_transposed(cotangent, kernel, geometry),
-        kernel_gradient(images, cotangent, geometry),
-    )
+    return double(cotangent, kernel), kernel_gradient(images, cotangent)
 
 
-def _convolve_transposed_backward(geometry, operands, cotangent):
+def _double_backward(operands, cotangent):
     images, kernel = operands
-    return (
-        convolve(cotangent, kernel, geometry),
-        kernel_gradient(cotangent, images, geometry),
-    )
+    return halve(cotangent, kernel), kernel_gradient(cotangent, images)
 
 
-def _kernel_gradient_backward(geometry, operands, cotangent):
+def _kernel_gradient_backward(operands, cotangent):
     images, cotangents = operands
-    return (
-        convolve_transposed(cotangents, cotangent, geometry),
-        convolve(images, cotangent, geometry),
-    )
+    return double(cotangents, cotangent), halve(images, cotangent)
 
 
-convolve.defvjp(_keep_both(convolve), _convolve_backward)
-convolve_transposed.defvjp(
-    _keep_both(convolve_transposed), _convolve_transposed_backward
-)
-kernel_gradient.defvjp(_keep_both(kernel_gradient), _kernel_gradient_backward)
+halve.defvjp(_keeping_both(halve), _halve_backward)
+double.defvjp(_keeping_both(double), _double_backward)
+kernel_gradient.defvjp(_keeping_both(kernel_gradient), _kernel_gradient_backward)

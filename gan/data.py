@@ -80,14 +80,14 @@ def labels_to_score(config, train: LabelledImages) -> np.ndarray:
 def find_score(config, scores: dict[str, float]) -> float:
     """Returns the score that `config.evaluation.best_metric` names.
 
-    Names of scores end with numbers of images; the field may leave them out.
+    Names of scores end with network and numbers of images; the field may leave them out.
 
     Raises:
       ConfigError: no network measures that score.
     """
     wanted = config.evaluation.best_metric
     for name, value in scores.items():
-        if name == wanted or name.startswith((f"{wanted}_r", f"{wanted}_f")):
+        if name == wanted or name.startswith(f"{wanted}_"):
             return value
     raise ConfigError(
         f"config.evaluation.best_metric={wanted!r} is no score of "

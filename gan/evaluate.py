@@ -1,6 +1,5 @@
 """Compares generated images with real ones, in features of several networks."""
 
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from gan.errors import ConfigError
 from gan.features import FeatureNetwork
 from gan.neighbourhood_metrics import neighbourhood_scores, squared_radii
 from gan.npz_cache import digest_of, load_or_make
+from input_pipeline.array_cache import directory
 from input_pipeline.arrays import LabelledImages
 
 FORMAT_VERSION = 1
@@ -53,25 +53,6 @@ def score_name(score: str, network: str, num_fake: int, num_real: int = 0) -> st
     return f"{score}_{network}_{reals}f{num_fake}"
 
 
-def find_score(scores: dict[str, float], name: str) -> float:
-    """Looks up the first score whose name is `name` or goes on after it.
-
-    Args:
-      scores: of an evaluator.
-      name: config.evaluation.best_metric, e.g. "fid_own_classifier".
-
-    Raises:
-      ConfigError: there is none.
-    """
-    for full_name, value in scores.items():
-        if f"{full_name}_".startswith(f"{name}_"):
-            return value
-    raise ConfigError(
-        f"config.evaluation.best_metric={name!r}: no score is called so; the beginning "
-        f"of one of {', '.join(scores)} is wanted."
-    )
-
-
 class Evaluator:
     """Scores generated images; everything about the real ones is computed once."""
 
@@ -82,7 +63,7 @@ class Evaluator:
         *,
         num_real: int,
         num_fake: int,
-        cache: pathlib.Path,
+        cache_dir: str,
         seed: int = 0,
         report: Callable[[str], None] = print,
     ):
@@ -95,7 +76,7 @@ class Evaluator:
           num_real: how many of its images to use, every label in proportion; all
             where there are fewer (the scores' names tell).
           num_fake: how many images `run` will be given.
-          cache: directory where the features are kept.
+          cache_dir: where features are kept; empty for the user's cache directory.
           seed: of the choice of real images and of the inception score's splits.
           report: is told about a damaged cache file.
 
@@ -107,29 +88,31 @@ class Evaluator:
         self.num_labels = real.num_labels
         self._seed, self._image_shape = seed, tuple(real.image_shape)
         self._real_labels = np.asarray(real.labels)[chosen]
-        # Quantiles of the labels in order: as many of each as the data has of it.
-        middles = (np.arange(num_fake) + 0.5) / max(num_fake, 1)
-        in_order = np.sort(np.asarray(real.labels))
-        self._labels = in_order[(middles * len(in_order)).astype(int)]
-        self._check_number("num_real", self._real_labels, real)
-        self._check_number("num_fake", self._labels, real)
+        self._check_numbers(real)
         self._near = spread_over_labels(self._real_labels, MAX_NEIGHBOURHOODS, seed)
         self._networks = []
         for network in networks:
-            statistics = self._real_statistics(network, real, chosen, cache, report)
+            statistics = self._real_statistics(network, real, chosen, cache_dir, report)
             self._networks.append((network, statistics))
 
-    def _check_number(self, field: str, labels: np.ndarray, real: LabelledImages):
-        counts = np.bincount(labels, minlength=self.num_labels)
-        if counts.min() < 2 or len(labels) <= NEIGHBOUR:
-            label = real.label_names[int(counts.argmin())]
+    def _check_numbers(self, real: LabelledImages) -> None:
+        counts = np.bincount(self._real_labels, minlength=self.num_labels)
+        rarest = int(counts.argmin())
+        wanted = f"every label needs 2, here {real.label_names[rarest]!r} has"
+        if counts.min() < 2 or self.num_real <= NEIGHBOUR:
             raise ConfigError(
-                f"config.evaluation.{field}={len(labels)} holds {counts.min()} images "
-                f"of label {label!r}: every label needs 2 and all labels together "
-                f"{NEIGHBOUR + 1}; the {real.split} split has {len(real.labels)}."
+                f"config.evaluation.num_real={self.num_real}: {wanted} "
+                f"{counts.min()}; raise it (the {real.split} split has "
+                f"{len(real.labels)} images)."
+            )
+        fakes = int(self.num_fake * counts.min() / self.num_real)
+        if fakes < 2 or self.num_fake <= NEIGHBOUR:
+            raise ConfigError(
+                f"config.evaluation.num_fake={self.num_fake}: {wanted} {fakes}; "
+                "raise it."
             )
 
-    def _real_statistics(self, network, real, chosen, cache, report) -> _Reals:
+    def _real_statistics(self, network, real, chosen, cache_dir, report) -> _Reals:
         key = digest_of(
             FORMAT_VERSION, network.digest, real.digest, self.num_real, self._seed
         )
@@ -139,7 +122,7 @@ class Evaluator:
             features, _ = network.run(real.images[chosen])
             return {"features": features}
 
-        path = pathlib.Path(cache) / "real_features" / name
+        path = directory(cache_dir) / "real_features" / name
         features = load_or_make(path, ("features",), make, report)["features"]
         return _Reals(
             features,
@@ -148,21 +131,13 @@ class Evaluator:
             metrics.moments_by_label(features, self._real_labels, self.num_labels),
         )
 
-    def labels(self) -> np.ndarray:
-        """Labels [num_fake] that `run` wants images of, in the data's proportions."""
-        return self._labels.copy()
-
-    def run(
-        self, fakes: np.ndarray, fake_labels: np.ndarray, *, labelled: bool = True
-    ) -> dict[str, float]:
+    def run(self, fakes: np.ndarray, fake_labels: np.ndarray) -> dict[str, float]:
         """Scores generated images.
 
         Args:
           fakes: uint8 [num_fake, y, x, c].
           fake_labels: integers [num_fake]; the labels that they were asked to show,
             each twice or more.
-          labelled: False where the generator cannot be asked for a label; then there
-            is no intra_fid and no own_label_accuracy.
 
         Returns:
           For every network: fid, intra_fid, precision, recall, density, coverage;
@@ -179,13 +154,13 @@ class Evaluator:
         scores = {}
         for network, reals in self._networks:
             features, probabilities = network.run(fakes)
-            found = self._distances(reals, features, fake_labels, labelled)
+            found = self._distances(reals, features, fake_labels)
             scores |= self._named(network, self.num_real, self.num_fake, found)
             near, found = self._neighbourhoods(reals, features, fake_labels)
             scores |= self._named(network, len(self._near), near, found)
             if probabilities is not None:
-                labelled_here = labelled and network.knows_labels
-                found = self._answers(probabilities, fake_labels, labelled_here)
+                labels = fake_labels if network.knows_labels else None
+                found = self._answers(probabilities, labels)
                 scores |= self._named(network, 0, self.num_fake, found)
         return scores
 
@@ -210,15 +185,12 @@ class Evaluator:
             for score, value in scores.items()
         }
 
-    def _distances(self, reals, features, fake_labels, labelled) -> dict[str, float]:
-        fakes = metrics.moments(features)
-        scores = {"fid": metrics.frechet_distance(reals.moments, fakes)}
-        if labelled:
-            by_label = metrics.moments_by_label(features, fake_labels, self.num_labels)
-            scores["intra_fid"] = metrics.intra_class_frechet(
-                reals.moments_by_label, by_label
-            )
-        return scores
+    def _distances(self, reals, features, fake_labels) -> dict[str, float]:
+        by_label = metrics.moments_by_label(features, fake_labels, self.num_labels)
+        return {
+            "fid": metrics.frechet_distance(reals.moments, metrics.moments(features)),
+            "intra_fid": metrics.intra_class_frechet(reals.moments_by_label, by_label),
+        }
 
     def _neighbourhoods(self, reals, features, fake_labels):
         near = spread_over_labels(fake_labels, MAX_NEIGHBOURHOODS, self._seed)
@@ -230,13 +202,13 @@ class Evaluator:
         )
         return len(near), scores._asdict()
 
-    def _answers(self, probabilities, fake_labels, labelled) -> dict[str, float]:
+    def _answers(self, probabilities, labels) -> dict[str, float]:
         num_splits = min(10, len(probabilities))
         mean, std = metrics.inception_score(
             probabilities, num_splits=num_splits, seed=self._seed
         )
         scores = {"is_mean": mean, "is_std": std}
-        if labelled:
-            accuracy = metrics.label_accuracy(probabilities, fake_labels)
+        if labels is not None:
+            accuracy = metrics.label_accuracy(probabilities, labels)
             scores["own_label_accuracy"] = accuracy
         return scores

@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from gan.convolution import Geometry, convolve, convolve_transposed
+from gan.convolution import KERNEL_SIZE, double, halve
 
-KERNEL_SIZE = 4
 SMALLEST_SIZE = 4  # side of the image that the latent becomes [pixels]
 LEAK = 0.2
 
@@ -26,10 +25,6 @@ def _scale_init(key, shape, dtype=jnp.float32):
 def image_size_of(features: tuple[int, ...]) -> int:
     """Side [pixels] of the images that a net with these stages makes or judges."""
     return SMALLEST_SIZE * 2 ** len(features)
-
-
-def _halving(image_size: int) -> Geometry:
-    return Geometry(KERNEL_SIZE, stride=2, padding=1, image_size=image_size)
 
 
 def _normalisation(kind: str, num_features: int, axis_name: str | None, dtype, rngs):
@@ -134,8 +129,7 @@ class Generator(nnx.Module):
             if i == 0:
                 x = jnp.einsum("nz,yxcz->nyxc", x, kernel)
             else:
-                size = SMALLEST_SIZE * 2**i
-                x = convolve_transposed(x, kernel, _halving(size))
+                x = double(x, kernel)
             if i < self.num_stages - 1:
                 x = nnx.relu(stage.normalise(x, train))
         return jnp.tanh(x.astype(jnp.float32))
@@ -170,7 +164,6 @@ class Discriminator(nnx.Module):
         """
         self.num_classes = num_classes
         self.dtype = dtype
-        self.image_size = image_size_of(features)
         outputs = (*reversed(features), 1)
         inputs = (channels, *reversed(features))
         self.num_stages = len(outputs)
@@ -196,8 +189,7 @@ class Discriminator(nnx.Module):
         x = images.astype(self.dtype)
         for i in range(self.num_stages - 1):
             stage = getattr(self, f"stage_{i}")
-            kernel = stage.kernel[...].astype(self.dtype)
-            x = convolve(x, kernel, _halving(self.image_size // 2**i))
+            x = halve(x, stage.kernel[...].astype(self.dtype))
             x = nnx.leaky_relu(stage.normalise(x, train), LEAK)
         last = getattr(self, f"stage_{self.num_stages - 1}").kernel[...]
         logits = jnp.einsum("nyxc,yxcd->n", x, last.astype(self.dtype))

@@ -1,0 +1,1 @@
+"""Measurements: each writes a table to benchmarks/results/."""
