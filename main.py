@@ -1,4 +1,4 @@
-"""The one door: `python main.py --config=configs/cifar100.py --workdir=runs/cifar100`."""
+"""The one door: python main.py --config=configs/cifar100.py --workdir=runs/c100."""
 
 import sys
 
@@ -10,11 +10,14 @@ from gan import inference as gan_inference
 from gan import train as gan_train
 from gan.errors import ConfigError
 from input_pipeline.errors import DataError
-from parallel import mesh
+from parallel import mesh, run_log
 from parallel.errors import RunError
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "File of an experiment, e.g. configs/mnist.py:tuned.", lock_config=True
+    "config",
+    None,
+    "File of an experiment, e.g. configs/mnist.py:tuned.",
+    lock_config=True,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run leaves.")
 _MODE = flags.DEFINE_enum(
@@ -64,12 +67,13 @@ def _run_gan(config) -> None:
 
 def main(argv: list[str]) -> int:
     """Runs what the flags say; returns the exit code."""
-    logging.set_verbosity(logging.INFO)
+    logging.set_verbosity(logging.WARNING)
     if len(argv) > 1:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
     try:
         mesh.initialize()
+        run_log.start()
         _run()
     except (ConfigError, DataError, RunError) as error:
         if _TRACEBACK.value:

@@ -7,7 +7,9 @@ GAN_VARIANTS = ("paper", "tuned", "single", "conditional", "smoke")
 
 def unknown_variant(variant: str, variants: tuple[str, ...]) -> ValueError:
     """The error of a configuration file that was asked for another variant."""
-    return ValueError(f"unknown variant {variant!r}; choose one of {', '.join(variants)}")
+    return ValueError(
+        f"unknown variant {variant!r}; choose one of {', '.join(variants)}"
+    )
 
 
 def gan_base() -> ml_collections.ConfigDict:
@@ -65,7 +67,9 @@ def gan_base() -> ml_collections.ConfigDict:
         "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
     )
     evaluation.imagenet_path = ""
-    evaluation.imagenet_sha256 = ""
+    evaluation.imagenet_sha256 = (
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    )
     evaluation.best_metric = "fid"
     evaluation.grid_columns = 10
     return config

@@ -1,4 +1,4 @@
-"""Handwritten digits of scikit-learn, 8 x 8 pixels: no download, minutes on a laptop."""
+"""Handwritten digits of scikit-learn: no download, minutes on a laptop."""
 
 import ml_collections
 

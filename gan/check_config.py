@@ -126,5 +126,7 @@ def check_facts(config, facts: Facts) -> None:
         stated = config.dataset[name]
         if stated not in (0, found):
             _refuse(
-                f"dataset.{name}", stated, f"{config.dataset.name} has {found}; set that"
+                f"dataset.{name}",
+                stated,
+                f"{config.dataset.name} has {found}; set that",
             )

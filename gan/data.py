@@ -4,9 +4,11 @@ import numpy as np
 
 from gan.check_config import Facts
 from gan.classifier import ClassifierSettings, own_classifier
+from gan.efficientnet_lite import imagenet_classifier
 from gan.errors import ConfigError
 from gan.evaluate import Evaluator
 from gan.features import FeatureNetwork
+from gan.inception import inception_2015
 from input_pipeline.arrays import LabelledImages, load_arrays
 from input_pipeline.label_partition import (
     LabelPartition,
@@ -42,10 +44,13 @@ def partition(config, images: LabelledImages) -> LabelPartition:
 
 def feature_networks(config, train: LabelledImages) -> list[FeatureNetwork]:
     """Makes the networks that scores are measured with, in the order of their names."""
-    networks = []
-    for name in config.evaluation.networks:
-        networks.append(_MAKERS[name](config, train))
-    return networks
+    unknown = set(config.evaluation.networks) - _MAKERS.keys()
+    if unknown:
+        raise ConfigError(
+            f"config.evaluation.networks={tuple(config.evaluation.networks)}: "
+            f"{sorted(unknown)[0]!r} is unknown; choose of {', '.join(_MAKERS)}."
+        )
+    return [_MAKERS[name](config, train) for name in config.evaluation.networks]
 
 
 def _own_classifier(config, train: LabelledImages) -> FeatureNetwork:
@@ -55,7 +60,23 @@ def _own_classifier(config, train: LabelledImages) -> FeatureNetwork:
     )
 
 
-_MAKERS = {"own_classifier": _own_classifier}
+def _inception_2015(config, train: LabelledImages) -> FeatureNetwork:
+    del train
+    evaluation = config.evaluation
+    return inception_2015(evaluation.inception_path, evaluation.inception_sha256)
+
+
+def _imagenet_classifier(config, train: LabelledImages) -> FeatureNetwork:
+    del train
+    evaluation = config.evaluation
+    return imagenet_classifier(evaluation.imagenet_path, evaluation.imagenet_sha256)
+
+
+_MAKERS = {
+    "own_classifier": _own_classifier,
+    "inception_2015": _inception_2015,
+    "imagenet_classifier": _imagenet_classifier,
+}
 
 
 def make_evaluator(config, train: LabelledImages) -> Evaluator:
@@ -80,7 +101,8 @@ def labels_to_score(config, train: LabelledImages) -> np.ndarray:
 def find_score(config, scores: dict[str, float]) -> float:
     """Returns the score that `config.evaluation.best_metric` names.
 
-    Names of scores end with network and numbers of images; the field may leave them out.
+    Names of scores end with the network and numbers of images; the field may leave
+    these out.
 
     Raises:
       ConfigError: no network measures that score.

@@ -46,7 +46,9 @@ def describe(config) -> None:
     batch_bytes = per_label_group * batch * pixels * config.parallel.steps_per_dispatch
     idle = len(jax.devices()) - setup.mesh.size
     print(config)
-    print(f"labels: {setup.facts.num_labels}, conditioning: {config.model.conditioning}")
+    print(
+        f"labels: {setup.facts.num_labels}, conditioning: {config.model.conditioning}"
+    )
     print(
         f"mesh: {dict(setup.mesh.shape)}, {setup.mesh.size} devices, {idle} idle; "
         f"{per_label_group} pairs and {batch} of their {config.per_entry_batch_size} "

@@ -40,7 +40,6 @@ class FoldedConvolution(nnx.Module):
     Attributes:
       stride: in both directions.
       padding: "SAME" or "VALID", as TensorFlow understands them.
-      groups: channels are divided into so many independent groups.
     """
 
     def __init__(
@@ -50,19 +49,17 @@ class FoldedConvolution(nnx.Module):
         *,
         stride: int = 1,
         padding: str = "SAME",
-        groups: int = 1,
     ):
         """Takes the weights.
 
         Args:
-          kernel: [y, x, in / groups, out].
+          kernel: [y, x, in, out].
           bias: [out].
           stride: see the class.
           padding: see the class.
-          groups: see the class.
         """
         self.kernel, self.bias = nnx.Param(kernel), nnx.Param(bias)
-        self.stride, self.padding, self.groups = stride, padding, groups
+        self.stride, self.padding = stride, padding
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps [n, y, x, in] to [n, y', x', out]."""
@@ -72,11 +69,47 @@ class FoldedConvolution(nnx.Module):
             window_strides=(self.stride,) * 2,
             padding=self.padding,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=self.groups,
             # A GPU's default would round every product to 10 bits.
             precision=lax.Precision.HIGHEST,
         )
         return convolved + self.bias[...][None, None, None, :]
+
+
+class FoldedDepthwise(nnx.Module):
+    """A convolution of every channel with a kernel of its own, padded to "SAME" size.
+
+    It is a sum of shifted images: XLA's CPU back end runs that 3 to 16 times faster
+    than a convolution with as many groups as channels.
+
+    Attributes:
+      stride: in both directions.
+    """
+
+    def __init__(self, kernel: jax.Array, bias: jax.Array, *, stride: int = 1):
+        """Takes the weights.
+
+        Args:
+          kernel: [y, x, 1, out], y = x.
+          bias: [out].
+          stride: see the class.
+        """
+        self.kernel, self.bias, self.stride = nnx.Param(kernel), nnx.Param(bias), stride
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Maps [n, y, x, out], y = x, to [n, y', x', out]."""
+        window, size = len(self.kernel[...]), images.shape[1]
+        reach = (-(-size // self.stride) - 1) * self.stride  # to the last window
+        missing = max(reach + window - size, 0)
+        around = (missing // 2, missing - missing // 2)
+        padded = jnp.pad(images, ((0, 0), around, around, (0, 0)))
+        total = self.bias[...][None, None, None, :]
+        for y in range(window):
+            for x in range(window):
+                rows = slice(y, y + reach + 1, self.stride)
+                columns = slice(x, x + reach + 1, self.stride)
+                factors = self.kernel[...][y, x, 0][None, None, None, :]
+                total = total + padded[:, rows, columns] * factors
+        return total
 
 
 def to_rgb(pixels: jax.Array) -> jax.Array:

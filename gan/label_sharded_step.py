@@ -9,6 +9,7 @@ pairs of one device take turns is a choice of speed alone (benchmarks/entry_loop
   chunk     a compiled loop over vmaps of `chunk_size` pairs
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -75,44 +76,55 @@ def _repeated(step: Callable, num_steps: int) -> Callable:
     return steps
 
 
-def _write(stack, values, index):
+def _take(tree, index, axis=0):
+    """Cuts one entry out of every leaf; the axis stays, with length 1."""
+    return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, index, 1, axis), tree)
+
+
+def _write(stack, entry, index):
     return jax.tree.map(
-        lambda s, v: jax.lax.dynamic_update_index_in_dim(s, v, index, 0), stack, values
+        lambda s, e: jax.lax.dynamic_update_slice_in_dim(s, e, index, 0), stack, entry
     )
 
 
 def _dispatched(step: Callable, mesh: Mesh, num_entries: int) -> Callable:
-    """Calls one compiled step once per pair of a device, in place."""
+    """Calls one compiled step once per pair of a device.
 
-    def one_of_mine(state, metrics, batches, entries, key, index):
-        def mine(tree, axis=0):
-            return jax.tree.map(
-                lambda x: jax.lax.dynamic_index_in_dim(x, index, axis, keepdims=False),
-                tree,
-            )
+    Taking a pair out of the stack, its step and writing it back are programs of their
+    own: in one program the compiler copies the whole stack instead of writing into it.
+    """
 
-        new, seen = step(mine(state), mine(batches, axis=1), mine(entries), key)
-        return _write(state, new, index), _write(metrics, seen, index)
+    def step_of_one(state, batches, entries, key):
+        alone = [jax.tree.map(lambda x: x[0], tree) for tree in (state, entries)]
+        batches = jax.tree.map(lambda x: x[:, 0], batches)
+        result = step(alone[0], batches, alone[1], key)
+        return jax.tree.map(lambda x: x[None], result)
 
-    compiled = spmd(
-        one_of_mine,
-        mesh,
-        (_BY_ENTRY, _BY_ENTRY, _BATCHES, _BY_ENTRY, _EVERYWHERE, _EVERYWHERE),
-        (_BY_ENTRY, _BY_ENTRY),
+    by_entry = functools.partial(spmd, mesh=mesh, out_specs=_BY_ENTRY)
+    take = by_entry(_take, in_specs=(_BY_ENTRY, _EVERYWHERE))
+    take_batches = spmd(
+        functools.partial(_take, axis=1), mesh, (_BATCHES, _EVERYWHERE), _BATCHES
+    )
+    take_step = by_entry(
+        step_of_one,
+        in_specs=(_BY_ENTRY, _BATCHES, _BY_ENTRY, _EVERYWHERE),
         donate_argnums=(0,),
     )
+    write = by_entry(
+        _write, in_specs=(_BY_ENTRY, _BY_ENTRY, _EVERYWHERE), donate_argnums=(0,)
+    )
     blank = {
-        name: jax.device_put(
-            jnp.zeros(num_entries, dtype), sharding(mesh, LABEL_AXIS)
-        )
+        name: jax.device_put(jnp.zeros(num_entries, dtype), sharding(mesh, LABEL_AXIS))
         for name, dtype in METRICS.items()
     }
 
     def stacked_step(state, batches, entries, key):
-        metrics = blank
+        stack = (state, jax.tree.map(jnp.copy, blank))
         for index in range(num_entries // mesh.shape[LABEL_AXIS]):
-            state, metrics = compiled(state, metrics, batches, entries, key, index)
-        return state, metrics
+            mine, number = take((stack[0], entries), index)
+            one = take_step(mine, take_batches(batches, index), number, key)
+            stack = write(stack, one, index)
+        return stack
 
     return stacked_step
 
@@ -144,7 +156,9 @@ def make_label_sharded_step(
     """
     entries = jax.device_put(jnp.arange(num_entries), sharding(mesh, LABEL_AXIS))
     if loop == "dispatch":
-        stacked = _dispatched(_repeated(train_step, steps_per_dispatch), mesh, num_entries)
+        stacked = _dispatched(
+            _repeated(train_step, steps_per_dispatch), mesh, num_entries
+        )
     else:
         stacked = spmd(
             _repeated(_over_entries(train_step, loop, chunk_size), steps_per_dispatch),

@@ -126,10 +126,7 @@ class Generator(nnx.Module):
         for i in range(self.num_stages):
             stage = getattr(self, f"stage_{i}")
             kernel = stage.kernel[...].astype(self.dtype)
-            if i == 0:
-                x = jnp.einsum("nz,yxcz->nyxc", x, kernel)
-            else:
-                x = double(x, kernel)
+            x = double(x, kernel) if i else jnp.einsum("nz,yxcz->nyxc", x, kernel)
             if i < self.num_stages - 1:
                 x = nnx.relu(stage.normalise(x, train))
         return jnp.tanh(x.astype(jnp.float32))

@@ -65,9 +65,7 @@ def squared_radii(features: np.ndarray, k: int = 5) -> np.ndarray:
     features = _checked("features", features, k)
     radii = np.empty(len(features))
     for rows, distances in _squared_distances(features, features):
-        indices = np.arange(rows.start, rows.stop)
-        # Rounding could put a duplicate before the row itself, at distance 0.
-        distances[indices - rows.start, indices] = -1
+        # The row itself is the nearest, at distance 0.
         radii[rows] = np.partition(distances, k, axis=1)[:, k]
     return radii
 

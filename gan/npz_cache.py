@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def digest_of(*parts: Any) -> str:
@@ -21,10 +29,11 @@ def digest_of(*parts: Any) -> str:
 
 
 def _read(path: pathlib.Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        if set(file.files) != set(names):
-            raise ValueError(f"holds {sorted(file.files)}, not {sorted(names)}")
-        return {name: file[name] for name in names}
+    # np.load leaves a damaged file open if it has to open it itself.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if set(arrays.files) != set(names):
+            raise ValueError(f"holds {sorted(arrays.files)}, not {sorted(names)}")
+        return {name: arrays[name] for name in names}
 
 
 def _write(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from gan.train_state import TrainState
 from parallel.checkpoint import Checkpointer
 from parallel.mesh import to_host
+from parallel.run_log import log
 
 # A few skipped steps heal by themselves; parameters that are not finite never do.
 PATIENCE = 10
@@ -61,8 +61,8 @@ def revert_stuck_entries(
     mend = jax.jit(_with_entry_of, static_argnums=2, out_shardings=setup.state_layout)
     for entry in np.flatnonzero(skipped_in_a_row >= PATIENCE).tolist():
         step, good = _last_good(setup, checkpointer, entry)
-        logging.warning(
-            "label %d: the last %d steps were not finite; back to its state of step %d.",
+        log.warning(
+            "label %d: its last %d steps were not finite; back to step %d.",
             entry,
             skipped_in_a_row[entry],
             step,

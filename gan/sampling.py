@@ -33,9 +33,7 @@ def _chunk(pair: Pair, params, batch_stats, entry, label, first, key):
     params, batch_stats = jax.tree.map(lambda x: x[entry], (params, batch_stats))
     latents = _latents(key, label, first, pair.latent_size)
     classes = jnp.full(CHUNK_SIZE, label)
-    images, _ = pair.generator.apply(
-        params, batch_stats, latents, classes, train=False
-    )
+    images, _ = pair.generator.apply(params, batch_stats, latents, classes, train=False)
     return to_pixels(images)
 
 

@@ -7,10 +7,10 @@ import time
 
 import jax
 import numpy as np
-from absl import logging
 from tqdm import tqdm
 
 from parallel.mesh import is_first_process
+from parallel.run_log import log
 
 _GIB = 1 << 30
 
@@ -82,7 +82,9 @@ class Status:
             "generator_loss_worst": float(np.max(losses)),
             "generator_loss_median": float(np.median(losses)),
             "generator_loss_best": float(np.min(losses)),
-            "discriminator_loss_median": float(np.median(metrics["discriminator_loss"])),
+            "discriminator_loss_median": float(
+                np.median(metrics["discriminator_loss"])
+            ),
             "memory_gib": memory_gib(),
             "steps_skipped": int(np.sum(metrics["skipped"])),
             "labels_bad": bad,
@@ -96,10 +98,7 @@ class Status:
             f"D loss {seen['discriminator_loss_median']:.3f}  "
             f"bad labels: {', '.join(map(str, bad)) or 'none'}"
         )
-        if is_first_process():
-            self._bar.clear()
-            logging.info("%s", line)
-            self._bar.refresh()
+        log.info(line)
         return seen
 
     def close(self) -> None:

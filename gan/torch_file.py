@@ -99,7 +99,8 @@ def _array(tensor: _Tensor, raw: bytes) -> np.ndarray:
         )
     steps = zip(tensor.shape, tensor.strides, strict=True)
     last = tensor.offset + sum((n - 1) * stride for n, stride in steps)
-    if math.prod(tensor.shape) and last >= tensor.storage.size:
+    count = math.prod(tensor.shape)
+    if count > tensor.storage.size or (count and last >= tensor.storage.size):
         raise ValueError(f"a tensor leaves storage {tensor.storage.key}")
     view = np.lib.stride_tricks.as_strided(
         np.frombuffer(raw, dtype)[tensor.offset :],
@@ -176,14 +177,6 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """
     try:
         return _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        ValueError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        IndexError,
-        TypeError,
-    ) as error:
+    # A damaged pickle may raise anything at all.
+    except Exception as error:
         raise ValueError(f"{path} cannot be read as tensors: {error}.") from error

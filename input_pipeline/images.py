@@ -40,7 +40,9 @@ def draw(
 
 def flips(seed: int, entry: int, step: int, batch_size: int) -> np.ndarray:
     """Which examples of an entry's batch are mirrored, bool [batch_size]."""
-    return np.random.default_rng((seed, _FLIPPING, entry, step)).random(batch_size) < 0.5
+    return (
+        np.random.default_rng((seed, _FLIPPING, entry, step)).random(batch_size) < 0.5
+    )
 
 
 class LabelBatches:

@@ -10,11 +10,20 @@ from input_pipeline.decoded import DecodedSet
 from input_pipeline.errors import DataError
 
 _FASHION = (
-    "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle-boot"
-).split()
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 _IDX_LABEL_NAMES = {
     "mnist": tuple(str(digit) for digit in range(10)),
-    "fashion_mnist": tuple(_FASHION),
+    "fashion_mnist": _FASHION,
 }
 _IDX_PREFIX = {"train": "train", "test": "t10k"}
 _IDX_MOST_BYTES = 1 << 30  # a header that asks for more is damaged

@@ -30,7 +30,7 @@ def resized(images: np.ndarray, size: int, how: str) -> np.ndarray:
         return images
     if how == "none" or (how == "pad" and max(found) > size):
         raise DataError(
-            f"config.dataset.image_size={size} but the images are {found[0]}x{found[1]} "
+            f"config.dataset.image_size={size} but images are {found[0]}x{found[1]} "
             f"and config.dataset.resize={how!r}; set it to 'bilinear'."
         )
     if how == "pad":

@@ -1,4 +1,4 @@
-"""The only door to TensorFlow Datasets; TensorFlow itself is loaded for preparing only."""
+"""The only door to TensorFlow Datasets; reading never loads TensorFlow itself."""
 
 import importlib.util
 import pathlib

@@ -89,9 +89,7 @@ def make_mesh(
     return Mesh(grid, (LABEL_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)
 
 
-def process_block(
-    mesh: Mesh, num_entries: int, batch_size: int
-) -> tuple[slice, slice]:
+def process_block(mesh: Mesh, num_entries: int, batch_size: int) -> tuple[slice, slice]:
     """Which entries, and which examples of their batches, this process feeds.
 
     Returns:
@@ -153,7 +151,5 @@ def spmd(
         been reduced over, which is checked when the function is traced.
       donate_argnums: arguments whose memory the results may take.
     """
-    mapped = jax.shard_map(
-        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs
-    )
+    mapped = jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs)
     return jax.jit(mapped, donate_argnums=donate_argnums)

@@ -54,7 +54,9 @@ def _drop_later_lines(path: pathlib.Path, step: int) -> None:
 class MetricWriter:
     """Writes into one workdir; a process that is not the first writes nothing."""
 
-    def __init__(self, workdir: pathlib.Path, *, enabled: bool, resume_step: int | None):
+    def __init__(
+        self, workdir: pathlib.Path, *, enabled: bool, resume_step: int | None
+    ):
         """Opens the files.
 
         Args:

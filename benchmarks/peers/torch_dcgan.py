@@ -42,7 +42,9 @@ def discriminator(features, channels):
 def make_step(arguments):
     """Returns a function that takes one training step: the work of ours, and no less."""
     features = [int(f) for f in arguments.features.split(",")]
-    layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
+    layout = torch.contiguous_format
+    if arguments.channels_last:
+        layout = torch.channels_last
     g = generator(features, arguments.channels, 100).to(memory_format=layout)
     d = discriminator(features, arguments.channels).to(memory_format=layout)
     optimize_g = torch.optim.Adam(g.parameters(), 1e-4, (0.5, 0.999))

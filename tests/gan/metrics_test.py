@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.special
 
 from gan import metrics
 from gan.neighbourhood_metrics import (
@@ -168,14 +169,12 @@ def _neighbourhoods_by_loops(real, fake, k):
     def radius(x, others):
         return sorted(distance(x, y) for y in others)[k]  # the 0-th is x itself
 
-    real_radii = [radius(x, real) for x in real]
-    fake_radii = [radius(y, fake) for y in fake]
-    inside = np.array(
-        [[distance(x, y) < r for x, r in zip(real, real_radii)] for y in fake]
-    )
-    inside_fake = np.array(
-        [[distance(x, y) < r for y, r in zip(fake, fake_radii)] for x in real]
-    )
+    def inside_of(points, centres):
+        radii = [radius(x, centres) for x in centres]
+        balls = list(zip(centres, radii, strict=True))
+        return np.array([[distance(x, y) < r for y, r in balls] for x in points])
+
+    inside, inside_fake = inside_of(fake, real), inside_of(real, fake)
     return (
         inside.any(axis=1).mean(),
         inside_fake.any(axis=1).mean(),
@@ -237,20 +236,20 @@ def test_neighbourhood_scores_name_the_argument_they_refuse(real, fake, k, reaso
 
 
 def test_scores_agree_with_torch_fidelity():
-    pytest.importorskip("torch_fidelity")
     torch = pytest.importorskip("torch")
-    from torch_fidelity.metric_fid import fid_features_to_metric
-    from torch_fidelity.metric_isc import isc_features_to_metric
-
+    theirs = pytest.importorskip("torch_fidelity.metric_fid")
+    their_inception = pytest.importorskip("torch_fidelity.metric_isc")
     a, b = _correlated(300, 32, 1), _correlated(300, 32, 2)
-    theirs = fid_features_to_metric(
-        torch.from_numpy(a), torch.from_numpy(b), verbose=False
-    )
-    assert _frechet(a, b) == pytest.approx(
-        theirs["frechet_inception_distance"], rel=1e-6
-    )
+    statistics = [
+        theirs.fid_features_to_statistics(torch.from_numpy(x)) for x in (a, b)
+    ]
+    distance = theirs.fid_statistics_to_metric(*statistics, verbose=False)
+    expected = distance["frechet_inception_distance"]
+    assert _frechet(a, b) == pytest.approx(expected, rel=1e-6)
     logits = 3 * RNG.normal(size=(1000, 10))
-    theirs = isc_features_to_metric(torch.from_numpy(logits), splits=1, shuffle=False)
+    score = their_inception.isc_features_to_metric(
+        torch.from_numpy(logits), splits=1, shuffle=False
+    )
     answers = scipy.special.softmax(logits, axis=1)
     mean, _ = metrics.inception_score(answers, num_splits=1)
-    assert mean == pytest.approx(theirs["inception_score_mean"], abs=1e-3)
+    assert mean == pytest.approx(score["inception_score_mean"], abs=1e-3)

@@ -1,0 +1,22 @@
+"""A pytree as a flat dict of plain names: what a checkpoint holds."""
+
+from typing import Any
+
+import jax
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """Flattens a pytree to {"section/name": leaf}."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in leaves
+    }
+
+
+def from_named_leaves(template: Any, named: dict[str, Any]) -> Any:
+    """Puts `named` leaves in the places that they have in `template`."""
+    names = named_leaves(template)
+    return jax.tree.unflatten(
+        jax.tree.structure(template), [named[name] for name in names]
+    )

@@ -1,0 +1,34 @@
+"""What holds in every test: eight CPU devices, strict shapes, a cache of its own."""
+
+import os
+import pathlib
+
+# Set here, not in a fixture: JAX reads it when it first looks for devices.
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory):
+    """Keeps tests out of the user's cache directory."""
+    path = tmp_path_factory.mktemp("cache")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(path))
+    yield path
+    patch.undo()
+
+
+@pytest.fixture
+def shared_data():
+    """Real data sets beside the project, where there are any."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("../shared/data is not there")
+    return path

@@ -1,0 +1,109 @@
+"""Laws of one pair's step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan.train_step import example_keys, latents_at
+from tests.gan.small_stack import small_stack
+
+GAMES = [
+    ("non_saturating", 0.0, 1, "batch"),
+    ("hinge", 0.0, 1, "batch"),
+    ("least_squares", 0.0, 2, "batch"),
+    ("wasserstein", 10.0, 3, "layer"),
+]
+
+
+@pytest.mark.parametrize(("loss", "penalty", "rounds", "normalisation"), GAMES)
+def test_every_game_changes_both_networks_and_stays_finite(
+    loss, penalty, rounds, normalisation
+):
+    stack = small_stack(
+        1,
+        loss=loss,
+        gradient_penalty=penalty,
+        rounds=rounds,
+        normalisation=normalisation,
+    )
+    before = jax.device_get(stack.state)
+    after, metrics = stack.run(steps=2)
+    assert np.isfinite(metrics["generator_loss"]).all()
+    assert metrics["skipped"] == 0
+    for side in ("generator", "discriminator"):
+        for old, new in zip(
+            jax.tree.leaves(getattr(before, side).params),
+            jax.tree.leaves(getattr(after, side).params),
+            strict=True,
+        ):
+            assert (old != new).any()
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_sharing_the_batch_changes_no_game(rounds):
+    game = {"loss": "wasserstein", "gradient_penalty": 10.0, "normalisation": "layer"}
+    alone, _ = small_stack(1, rounds=rounds, **game).run(steps=3)
+    stack = small_stack(1, num_devices=2, rounds=rounds, batch_size=12, **game)
+    assert stack.mesh.shape["data"] == 2
+    shared, _ = stack.run(steps=3)
+    for left, right in zip(
+        jax.tree.leaves(alone.generator.params),
+        jax.tree.leaves(shared.generator.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_computes_near_float32_and_keeps_float32_parameters():
+    exact, exact_metrics = small_stack(1).run(steps=1)
+    rounded, rounded_metrics = small_stack(1, dtype="bfloat16").run(steps=1)
+    assert all(x.dtype == np.float32 for x in jax.tree.leaves(rounded.generator.params))
+    for name in ("generator_loss", "discriminator_loss"):
+        np.testing.assert_allclose(
+            rounded_metrics[name], exact_metrics[name], rtol=0.05
+        )
+        assert rounded_metrics[name] != exact_metrics[name]
+    del exact
+
+
+def test_a_conditional_pair_listens_to_the_class():
+    stack = small_stack(1, num_classes=3)
+    state = jax.device_get(stack.state)
+    params, stats = jax.tree.map(
+        lambda x: x[0], (state.generator.params, state.generator.batch_stats)
+    )
+    latents = jnp.ones((2, 12))
+    images, _ = stack.pair.generator.apply(
+        params, stats, latents, jnp.array([0, 1]), train=False
+    )
+    assert not np.allclose(images[0], images[1])
+
+
+def test_latents_depend_on_their_address_alone():
+    key = jax.random.key(0)
+
+    def at(step, entry, examples):
+        examples = jnp.asarray(examples)
+        return np.asarray(latents_at(example_keys(key, step, entry, examples), 0, 4))
+
+    together = at(3, 1, [0, 1, 2, 3])
+    np.testing.assert_array_equal(at(3, 1, [2, 3]), together[2:])
+    for other in (at(4, 1, [0, 1, 2, 3]), at(3, 2, [0, 1, 2, 3])):
+        assert not np.isclose(other, together).any()
+
+
+def test_the_average_follows_the_generator():
+    stack = small_stack(1)
+    state, _ = stack.run(steps=1)
+    first = jax.device_get(small_stack(1).state)
+    for average, old, new in zip(
+        jax.tree.leaves(state.ema),
+        jax.tree.leaves(first.ema),
+        jax.tree.leaves(state.generator.params),
+        strict=True,
+    ):
+        decay = 1 / 10  # of the first step, see train_step
+        np.testing.assert_allclose(
+            average, decay * old + (1 - decay) * new, rtol=1e-5, atol=1e-7
+        )
