@@ -33,6 +33,7 @@ def gan_base() -> ml_collections.ConfigDict:
     dataset.image_size = 64
     dataset.resize = "bilinear"
     dataset.flip = False
+    dataset.streamed = False  # decode while training, for sets that fill no memory
 
     config.model = model = ml_collections.ConfigDict()
     model.conditioning = "per_label"  # or "none" (single), "class" (conditional)

@@ -1,5 +1,8 @@
 """The data set of a configuration: what trains, what is compared with."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from gan.check_config import Facts
@@ -10,6 +13,9 @@ from gan.evaluate import Evaluator
 from gan.features import FeatureNetwork
 from gan.inception import inception_2015
 from input_pipeline.arrays import LabelledImages, load_arrays
+from input_pipeline.crops import CropBatches, centred_sample
+from input_pipeline.encoded import open_encoded
+from input_pipeline.images import LabelBatches
 from input_pipeline.label_partition import (
     LabelPartition,
     one_partition,
@@ -17,17 +23,63 @@ from input_pipeline.label_partition import (
 )
 
 
+class TrainingSet(NamedTuple):
+    """What is trained on.
+
+    Attributes:
+      labels: of every training image, int32 [n].
+      reals: images for pictures and scores: all of them, or a sample of a large set.
+      make_batches: (partition, entries, examples) -> object with `batch_at(step)`.
+    """
+
+    labels: np.ndarray
+    reals: LabelledImages
+    make_batches: Callable
+
+
 def load(config, split: str) -> LabelledImages:
-    """Loads one split of the data set that `config` names."""
+    """Loads one split of the data set that `config` names, or a sample of it."""
     dataset = config.dataset
-    return load_arrays(
-        dataset.name,
-        split,
-        image_size=dataset.image_size,
-        resize=dataset.resize,
-        data_dir=dataset.data_dir,
-        cache_dir=dataset.cache_dir,
+    if not dataset.streamed:
+        return load_arrays(
+            dataset.name,
+            split,
+            image_size=dataset.image_size,
+            resize=dataset.resize,
+            data_dir=dataset.data_dir,
+            cache_dir=dataset.cache_dir,
+        )
+    encoded = open_encoded(dataset.name, split, dataset.data_dir, dataset.cache_dir)
+    num_real = config.evaluation.num_real
+    return centred_sample(
+        encoded, split, num_real, dataset.image_size, dataset.cache_dir
     )
+
+
+def load_training_set(config) -> TrainingSet:
+    """Opens what `config` trains on."""
+    dataset = config.dataset
+    reals = load(config, "train")
+    shared = {
+        "batch_size": config.per_entry_batch_size,
+        "seed": config.seed,
+        "flip": dataset.flip,
+    }
+    if not dataset.streamed:
+
+        def make_batches(partition, entries, examples):
+            block = {"entries": entries, "examples": examples}
+            return LabelBatches(reals, partition, **block, **shared)
+
+        return TrainingSet(reals.labels, reals, make_batches)
+    encoded = open_encoded(dataset.name, "train", dataset.data_dir, dataset.cache_dir)
+
+    def make_crops(partition, entries, examples):
+        block = {"entries": entries, "examples": examples}
+        size = dataset.image_size
+        return CropBatches(encoded, partition, image_size=size, **block, **shared)
+
+    return TrainingSet(encoded.labels, reals, make_crops)
 
 
 def facts_of(images: LabelledImages) -> Facts:
@@ -35,11 +87,11 @@ def facts_of(images: LabelledImages) -> Facts:
     return Facts(images.num_labels, images.image_shape[-1])
 
 
-def partition(config, images: LabelledImages) -> LabelPartition:
+def partition(config, training_set: TrainingSet) -> LabelPartition:
     """Gives the images to the pairs that `config` asks for."""
     per_label = config.model.conditioning == "per_label"
     divide = partition_by_label if per_label else one_partition
-    return divide(images.labels, images.label_names)
+    return divide(training_set.labels, training_set.reals.label_names)
 
 
 def feature_networks(config, train: LabelledImages) -> list[FeatureNetwork]:

@@ -9,7 +9,7 @@ from gan import factories
 from gan.check_config import Facts, num_entries
 from gan.label_sharded_step import make_label_sharded_step
 from gan.sampling import Sampler
-from gan.train_state import Pair, create_stack
+from gan.train_state import Pair, abstract_stack, create_stack
 from gan.train_step import make_train_step
 from parallel.mesh import DATA_AXIS, LABEL_AXIS, make_mesh, sharding
 from parallel.reduction import mean_over
@@ -51,9 +51,7 @@ class Setup(NamedTuple):
 
     def abstract_state(self, layout: Any = None):
         """Shapes of the stack of pairs, with `layout` as sharding."""
-        shapes = jax.eval_shape(
-            lambda: create_stack(jax.random.key(0), self.pair, self.num_entries)
-        )
+        shapes = abstract_stack(self.pair, self.num_entries)
         return jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout), shapes
         )

@@ -11,7 +11,6 @@ from gan.check_config import check_config, check_facts
 from gan.recovery import bad_entries, revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
-from input_pipeline.images import LabelBatches
 from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
 from parallel.mesh import is_first_process, process_block, to_host, to_mesh
@@ -35,19 +34,11 @@ MAY_CHANGE = (
 _LARGER_IS_BETTER = ("is_mean", "own_label", "precision", "recall", "density", "cover")
 
 
-def _batches(config, setup: Setup, images, partition, steps: range):
+def _batches(config, setup: Setup, training_set, partition, steps: range):
     """Yields (first step, batches of one dispatch on the mesh)."""
     size = config.per_entry_batch_size
-    entries, examples = process_block(setup.mesh, setup.num_entries, size)
-    source = LabelBatches(
-        images,
-        partition,
-        entries=entries,
-        examples=examples,
-        batch_size=size,
-        seed=config.seed,
-        flip=config.dataset.flip,
-    )
+    block = process_block(setup.mesh, setup.num_entries, size)
+    source = training_set.make_batches(partition, *block)
 
     def batches_at(first: int) -> dict[str, np.ndarray]:
         several = [source.batch_at(first + k) for k in range(steps.step)]
@@ -114,6 +105,8 @@ class _Run:
         self.writer.image_grid("reals", np.stack(rows))
 
     def score(self, step: int) -> dict[str, float]:
+        if not self.config.evaluation.networks:
+            return {}
         if self.evaluator is None:  # expensive: not before it is needed
             self.evaluator = data.make_evaluator(self.config, self.images)
         labels = data.labels_to_score(self.config, self.images)
@@ -141,14 +134,14 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
       The scores after the last step.
     """
     check_config(config)
-    images = data.load(config, "train")
-    facts = data.facts_of(images)
+    training_set = data.load_training_set(config)
+    facts = data.facts_of(training_set.reals)
     check_facts(config, facts)
-    partition = data.partition(config, images)
+    partition = data.partition(config, training_set)
     log.info("%s", partition.balance_report())
     path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
     setup = make_setup(config, facts)
-    run = _Run(config, path, setup, images, partition)
+    run = _Run(config, path, setup, training_set.reals, partition)
     run.draw_reals()
     train_step = make_step(config, setup)
     stride = config.parallel.steps_per_dispatch
@@ -159,7 +152,7 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     )
     scores = {}
     steps = range(run.first_step, config.num_steps, stride)
-    for first, batches in _batches(config, setup, images, partition, steps):
+    for first, batches in _batches(config, setup, training_set, partition, steps):
         run.state, metrics = train_step(run.state, batches, setup.training_key)
         step = first + stride
         status.advance(stride)
@@ -180,7 +173,7 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     status.close()
     run.close()
     jax.block_until_ready(run.state)
-    if scores and is_first_process():
+    if is_first_process() and steps:
         _print_results(grid, path, scores)
     return scores
 

@@ -152,6 +152,12 @@ def create_stack(key: jax.Array, pair: Pair, num_entries: int, layout: Any = Non
     return create_all(jnp.arange(num_entries))
 
 
+def abstract_stack(pair: Pair, num_entries: int):
+    """Shapes and dtypes of what `create_stack` creates, without creating it."""
+    create = jax.vmap(lambda key: create_train_state(key, pair))
+    return jax.eval_shape(create, jax.random.split(jax.random.key(0), num_entries))
+
+
 def num_params(params: Any) -> int:
     """Counts the numbers in `params`."""
     return sum(x.size for x in jax.tree.leaves(params))

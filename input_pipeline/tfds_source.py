@@ -53,8 +53,14 @@ def _prepare(name: str, data_dir: pathlib.Path) -> None:
         raise _missing(name, data_dir, why) from error
 
 
-def open_source(name: str, split: str, data_dir: pathlib.Path):
+def open_source(name: str, split: str, data_dir: pathlib.Path, *, decode: bool = True):
     """Opens a prepared set, preparing it first if it is missing.
+
+    Args:
+      name: of the data set, in our spelling.
+      split: "train" or "test".
+      data_dir: where TensorFlow Datasets keeps prepared sets.
+      decode: False leaves images as the bytes of their files.
 
     Returns:
       (random-access source of records, label names, features).
@@ -72,7 +78,10 @@ def open_source(name: str, split: str, data_dir: pathlib.Path):
         raise _missing(name, data_dir, "preparing left no files")
     try:
         builder = tfds.builder_from_directory(str(version))
-        source = builder.as_data_source(split=_TFDS_SPLITS.get((name, split), split))
+        skip = {} if decode else {"image": tfds.decode.SkipDecoding()}
+        source = builder.as_data_source(
+            split=_TFDS_SPLITS.get((name, split), split), decoders=skip or None
+        )
     except Exception as error:
         why = str(error).splitlines()[0][:160]
         raise DataError(

@@ -40,7 +40,7 @@ def discriminator(features, channels):
 
 
 def make_step(arguments):
-    """Returns a function that takes one training step: the work of ours, and no less."""
+    """Returns a function that takes one training step, the work of ours."""
     features = [int(f) for f in arguments.features.split(",")]
     layout = torch.contiguous_format
     if arguments.channels_last:
@@ -63,7 +63,8 @@ def make_step(arguments):
         optimize_g.step()
         d.requires_grad_(True)
         optimize_d.zero_grad(set_to_none=True)
-        loss = F.softplus(-d(real)).mean() + F.softplus(d(fakes.detach())).mean()
+        loss = F.softplus(-d(real)).mean()
+        loss = loss + F.softplus(d(fakes.detach())).mean()
         (loss / 2).backward()
         optimize_d.step()
         torch._foreach_lerp_(average, [p.detach() for p in g.parameters()], 0.001)

@@ -1,0 +1,49 @@
+"""A wrong field is named, with its value and a remedy, in one line."""
+
+import pytest
+
+from configs import common, digits
+from gan.check_config import Facts, check_config, check_facts
+from gan.errors import ConfigError
+
+WRONG = [
+    ("model.conditioning", "per_lable", "did you mean 'per_label'"),
+    ("optimizer.loss", "hing", "did you mean 'hinge'"),
+    ("parallel.entry_loop", "threads", "choose one of"),
+    ("num_steps", 0, "1 or more"),
+    ("model.features", (64, 32, 16), "image_size=16"),
+    ("model.features", (), "channels"),
+    ("per_entry_batch_size", 7, "discriminator_steps=2"),
+    ("log_every_steps", 3, "steps_per_dispatch=2"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "remedy"), WRONG)
+def test_a_wrong_field_is_named_with_value_and_remedy(path, value, remedy):
+    config = digits.get_config("smoke")
+    config.optimizer.discriminator_steps = 2
+    config.parallel.steps_per_dispatch = 2
+    check_config(config)
+    section = config
+    *sections, name = path.split(".")
+    for part in sections:
+        section = section[part]
+    section[name] = value
+    with pytest.raises(ConfigError) as caught:
+        check_config(config)
+    message = str(caught.value)
+    assert f"config.{path}={value!r}" in message
+    assert remedy in message
+    assert "\n" not in message
+
+
+def test_facts_that_the_data_contradicts_are_refused():
+    config = digits.get_config()
+    check_facts(config, Facts(10, 1))
+    with pytest.raises(ConfigError, match="num_labels=10.*12"):
+        check_facts(config, Facts(12, 1))
+
+
+def test_a_stated_zero_leaves_the_fact_to_the_data():
+    config = common.gan_base()
+    check_facts(config, Facts(12, 3))

@@ -1,0 +1,186 @@
+"""Laws of whole runs: exact resume, recovery of one label, sampling alone."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from configs import digits
+from gan import inference
+from gan.recovery import revert_stuck_entries
+from gan.setup import make_setup
+from gan.train import train_and_evaluate
+from parallel.checkpoint import Checkpointer
+from parallel.errors import RunError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _config(num_steps=6, **changes):
+    config = digits.get_config("smoke")
+    config.num_steps = num_steps
+    config.evaluation.networks = ()
+    config.evaluation.best_metric = ""
+    for path, value in changes.items():
+        section, _, name = path.rpartition("__")
+        (config[section] if section else config)[name] = value
+    return config
+
+
+def _arrays(workdir, step):
+    """Every array of a checkpoint, by name."""
+    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    checkpointer = Checkpointer(workdir / "checkpoints", keep=None)
+    state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))
+    return jax.device_get(state)
+
+
+def _facts():
+    from gan.check_config import Facts
+
+    return Facts(10, 1)
+
+
+def _losses(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    names = ("step", "generator_loss_median", "discriminator_loss_median")
+    return [[json.loads(line)[name] for name in names] for line in lines]
+
+
+def _assert_equal(left, right):
+    pairs = zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("uninterrupted")
+    train_and_evaluate(_config(6), str(workdir))
+    return workdir
+
+
+def test_a_run_that_was_stopped_ends_bit_for_bit_like_one_that_was_not(
+    uninterrupted, tmp_path
+):
+    train_and_evaluate(_config(4), str(tmp_path))
+    train_and_evaluate(_config(6), str(tmp_path))
+    _assert_equal(_arrays(tmp_path, 6), _arrays(uninterrupted, 6))
+    assert _losses(tmp_path) == _losses(uninterrupted)
+
+
+def test_a_checkpoint_is_continued_on_another_number_of_devices(
+    uninterrupted, tmp_path, monkeypatch
+):
+    one = jax.devices()[:1]
+    with monkeypatch.context() as patch:
+        patch.setattr(jax, "devices", lambda *args: one)
+        train_and_evaluate(_config(4), str(tmp_path))
+    train_and_evaluate(_config(6), str(tmp_path))
+    found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
+    for left, right in zip(
+        jax.tree.leaves(found.generator.params),
+        jax.tree.leaves(expected.generator.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4)
+
+
+_PROGRAM = """
+import sys
+from tests.gan.train_test import _config
+from gan.train import train_and_evaluate
+train_and_evaluate(_config(int(sys.argv[2])), sys.argv[1])
+"""
+
+
+def _in_a_process(workdir, num_steps):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=1"
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(workdir), str(num_steps)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = _in_a_process(killed, 40)
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoints" / "4").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    steps = [
+        int(p.name) for p in (killed / "checkpoints").iterdir() if p.name.isdigit()
+    ]
+    assert max(steps) < 40, "it was killed too late to prove anything"
+    for workdir in (killed, whole):
+        assert _in_a_process(workdir, 40).wait() == 0
+    _assert_equal(_arrays(killed, 40), _arrays(whole, 40))
+    assert _losses(killed) == _losses(whole)
+
+
+def test_a_workdir_of_another_configuration_is_refused_and_left_alone(uninterrupted):
+    before = (uninterrupted / "config.json").read_text()
+    with pytest.raises(RunError, match="config.seed is 0 there and 7 here"):
+        train_and_evaluate(_config(6, seed=7), str(uninterrupted))
+    assert (uninterrupted / "config.json").read_text() == before
+
+
+def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
+    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    checkpointer = Checkpointer(uninterrupted / "checkpoints", keep=None)
+    good = checkpointer.restore(6, setup.abstract_state(setup.state_layout))
+    poisoned = jax.tree.map(
+        lambda x: x.at[3].set(np.nan) if x.dtype == np.float32 else x, good
+    )
+    stuck = np.where(np.arange(10) == 3, 10, 0)
+    mended = revert_stuck_entries(setup, poisoned, stuck, checkpointer)
+    _assert_equal(mended, good)
+
+
+def test_a_run_leaves_pictures_numbers_and_its_configuration(uninterrupted):
+    names = {path.name for path in uninterrupted.iterdir()}
+    assert {"fakes-000004.png", "fakes-000006.png", "reals.png"} <= names
+    assert {"config.json", "versions.json", "metrics.jsonl", "events"} <= names
+
+
+def test_sampling_needs_a_checkpoint_alone_and_repeats_itself(
+    uninterrupted, monkeypatch
+):
+    monkeypatch.setattr("gan.data.load", None)  # no data set
+    config, workdir = _config(), str(uninterrupted)
+    _, first = inference.sample(config, workdir, "latest", "3,5", 4, seed=0)
+    with np.load(first) as file:
+        images, labels = file["images"], file["labels"]
+    assert images.shape == (8, 16, 16, 1)
+    np.testing.assert_array_equal(labels, [3, 3, 3, 3, 5, 5, 5, 5])
+    _, second = inference.sample(config, workdir, "latest", "5", 2, seed=0)
+    with np.load(second) as file:  # fewer images of fewer labels: the same ones
+        np.testing.assert_array_equal(file["images"], images[4:6])
+    _, third = inference.sample(config, workdir, "latest", "mixture", 20, seed=1)
+    with np.load(third) as file:
+        assert len(set(file["labels"].tolist())) > 3
+
+
+def test_sampling_refuses_what_is_no_label(uninterrupted):
+    for labels in ("10", "-1", "three", ""):
+        with pytest.raises(ValueError, match="from 0 to 9"):
+            inference.sample(_config(), str(uninterrupted), "latest", labels, 4, seed=0)
+
+
+def test_sampling_without_a_checkpoint_says_so(tmp_path):
+    with pytest.raises(RunError, match="no complete checkpoint"):
+        inference.sample(_config(), str(tmp_path), "best", "mixture", 4, seed=0)
