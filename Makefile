@@ -1,4 +1,5 @@
-# Each target makes its environment itself, in $(VENV).
+# Each target makes its environment itself, in $(VENV), with the newest Python that
+# jobs/find_python.sh finds, or with PYTHON=...; `make clean` to change it later.
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
@@ -10,8 +11,10 @@ INSTALLED = $(VENV)/installed-$(REQUIREMENTS)
 setup: $(INSTALLED)
 
 $(INSTALLED): $(REQUIREMENTS) requirements-common.txt
-	@python=$$(jobs/find_python.sh) && echo "making $(VENV) with $$python" && \
-	$$python -m venv $(VENV)
+	@# One that was interrupted while it was made has no pip that runs.
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { \
+	python=$$(sh jobs/find_python.sh) && echo "making $(VENV) with $$python" && \
+	"$$python" -m venv --clear $(VENV); }
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
 	@touch $@
 
@@ -34,7 +37,8 @@ format: setup
 
 # What is compared with lives in environments of its own.
 peers:
-	@python=$$(jobs/find_python.sh --all | tail -n 1) && $$python -m venv .venv-torch
+	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
+	"$$python" -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet "torch==2.13.0" numpy
 
 bench: setup

@@ -1,5 +1,7 @@
 """The one door: python main.py --config=configs/cifar100.py --workdir=runs/c100."""
 
+import difflib
+import re
 import sys
 
 from absl import app, flags, logging
@@ -83,15 +85,31 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _in_one_line(error: Exception) -> str:
+    """What is wrong with the command line, and what was meant."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        close = difflib.get_close_matches(error.flagname, list(flags.FLAGS), 1)
+        hint = f"; did you mean --{close[0]}?" if close else ""
+        return f"unknown flag --{error.flagname}{hint}"
+    text = str(error.args[0] if isinstance(error, KeyError) else error).strip()
+    if "Traceback" in text or "Failed loading" in text:
+        # The configuration's own error stands last.
+        text = re.sub(r"^\w*Error: ", "", text.splitlines()[-1].strip())
+        return f"--config: {text}"
+    return " ".join(text.split())
+
+
 def _parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; anything wrong with it is one line and exit code 2."""
     try:
         remaining = flags.FLAGS(argv)
         if _CONFIG.value is None:
             raise flags.Error("--config is missing, e.g. --config=configs/digits.py")
+        # A file that could not be read raises only when it is first looked at.
+        _ = _CONFIG.value.workload
         return remaining
     except (flags.Error, ValueError, TypeError, AttributeError, KeyError, OSError) as e:
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+        print(f"error: {_in_one_line(e)}", file=sys.stderr)
         sys.exit(2)
 
 

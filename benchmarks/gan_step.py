@@ -10,18 +10,10 @@ import subprocess
 import time
 
 import jax
-import numpy as np
-import optax
 from absl import app, flags
 
 from benchmarks import results_file
-from gan.label_sharded_step import make_label_sharded_step
-from gan.losses import make_loss
-from gan.models import Discriminator, Generator, image_size_of
-from gan.train_state import create_stack, make_pair
-from gan.train_step import StepSettings, make_train_step
-from parallel.mesh import DATA_AXIS, LABEL_AXIS, make_mesh, sharding, to_mesh
-from parallel.reduction import mean_over
+from benchmarks.stack import StackOfPairs
 
 _FEATURES = flags.DEFINE_list("features", ["512", "256", "128"], "Channels by stage.")
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Of the images.")
@@ -32,57 +24,6 @@ _TORCH = flags.DEFINE_string(
     "torch_python", ".venv-torch/bin/python", "Python of the peer's environment."
 )
 _PEER = pathlib.Path(__file__).parent / "peers" / "torch_dcgan.py"
-
-
-class _Ours:
-    """Our step of one pair, through the same code path as training."""
-
-    def __init__(self, features, channels, batch_size):
-        reduction = mean_over(DATA_AXIS)
-        shared = {
-            "features": features,
-            "channels": channels,
-            "axis_name": reduction.axis_name,
-        }
-        pair = make_pair(
-            lambda rngs: Generator(**shared, latent_size=100, rngs=rngs),
-            lambda rngs: Discriminator(**shared, rngs=rngs),
-            optax.adam(1e-4, b1=0.5),
-            optax.adam(1e-4, b1=0.5),
-            100,
-        )
-        mesh = make_mesh(1, batch_size, jax.devices()[:1])
-        self._state = create_stack(
-            jax.random.key(0), pair, 1, sharding(mesh, LABEL_AXIS)
-        )
-        settings = StepSettings(make_loss("non_saturating", 0.0), 1, 0.999)
-        self._step = make_label_sharded_step(
-            make_train_step(pair, settings, reduction),
-            mesh,
-            1,
-            loop="dispatch",
-            chunk_size=1,
-            steps_per_dispatch=1,
-        )
-        side = image_size_of(features)
-        shape = (1, 1, batch_size)
-        images = np.random.default_rng(0).integers(
-            0, 256, (*shape, side, side, channels), np.uint8
-        )
-        batch = {
-            "image": images,
-            "label": np.zeros(shape, np.int32),
-            "example": np.arange(batch_size, dtype=np.int32).reshape(shape),
-        }
-        self._batch = to_mesh(batch, sharding(mesh, None, LABEL_AXIS, DATA_AXIS))
-        self._key = jax.random.key(1)
-
-    def seconds(self, steps: int) -> float:
-        start = time.perf_counter()
-        for _ in range(steps):
-            self._state, metrics = self._step(self._state, self._batch, self._key)
-        jax.block_until_ready((self._state, metrics))
-        return time.perf_counter() - start
 
 
 class _Peer:
@@ -111,7 +52,7 @@ def main(argv: list[str]) -> None:
     """Measures and writes results/gan_step.json."""
     del argv
     features, channels, batch = _FEATURES.value, _CHANNELS.value, _BATCH_SIZE.value
-    contenders = {"jax": _Ours(tuple(map(int, features)), channels, batch)}
+    contenders = {"jax": StackOfPairs(tuple(map(int, features)), channels, batch)}
     if pathlib.Path(_TORCH.value).exists():
         contenders["torch"] = _Peer(features, channels, batch, False)
         contenders["torch channels_last"] = _Peer(features, channels, batch, True)

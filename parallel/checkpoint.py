@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from parallel.abandoned_reads import leave_out_abandoned_reads
 from parallel.errors import RunError
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.run_log import log
@@ -32,6 +33,7 @@ class Checkpointer:
         self.directory = pathlib.Path(directory).resolve()
         self._keep = keep
         self._writes = False
+        leave_out_abandoned_reads()
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:

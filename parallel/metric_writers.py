@@ -1,6 +1,7 @@
 """What a run leaves for people: JSON lines, TensorBoard events and pictures."""
 
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -51,6 +52,10 @@ def _drop_later_lines(path: pathlib.Path, step: int) -> None:
     building.replace(path)
 
 
+def _is_number(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 class MetricWriter:
     """Writes into one workdir; a process that is not the first writes nothing."""
 
@@ -81,19 +86,21 @@ class MetricWriter:
     def _write(self, name: str, step: int, values: dict) -> None:
         if not self._enabled:
             return
+        # JSON has no word for NaN and infinity: readers but Python's refuse them.
+        known = {k: v if _is_number(v) else None for k, v in values.items()}
         with (self._workdir / name).open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
-        for key, value in values.items():
+            file.write(json.dumps({"step": step, **known}, allow_nan=False) + "\n")
+        for key, value in known.items():
             if isinstance(value, float):
                 self._events.add_scalar(key, value, step)
         self._events.flush()
 
     def scalars(self, step: int, values: dict) -> None:
-        """Appends one line to metrics.jsonl; floats go to TensorBoard too."""
+        """Appends one line to metrics.jsonl, NaN as null; floats go to TensorBoard."""
         self._write("metrics.jsonl", step, values)
 
     def scores(self, step: int, values: dict) -> None:
-        """Appends one line to eval.jsonl; floats go to TensorBoard too."""
+        """Appends one line to eval.jsonl, NaN as null; floats go to TensorBoard."""
         self._write("eval.jsonl", step, values)
 
     def image_grid(self, name: str, images: np.ndarray) -> pathlib.Path:

@@ -1,4 +1,4 @@
-"""What a workdir says of the run in it."""
+"""What a workdir says of the runs in it."""
 
 import datetime
 import importlib.metadata
@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import sys
+from typing import Any
 
 import jax
 
@@ -38,10 +39,47 @@ def versions() -> dict[str, str]:
     }
 
 
+def _read(path: pathlib.Path, kind: type, remedy: str) -> Any:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); {remedy}.") from error
+    if not isinstance(content, kind):
+        raise RunError(f"{path} is damaged (no JSON {kind.__name__}); {remedy}.")
+    return content
+
+
+def _write(path: pathlib.Path, content: Any) -> None:
+    building = path.with_suffix(".building")
+    building.write_text(json.dumps(content, indent=1) + "\n")
+    building.replace(path)
+
+
+def _changed(workdir: str, held: dict, config: dict, may_change: tuple) -> dict:
+    """Fields of `config` that differ from those `held`, if they may."""
+    before, after = _flat(held), _flat(config)
+    sections = tuple(name for name in may_change if name.endswith("."))
+    changed = {}
+    for name in [*after, *sorted(before.keys() - after.keys())]:
+        then, now = before.get(name, "absent"), after.get(name, "absent")
+        if then == now:
+            continue
+        if name not in may_change and not name.startswith(sections):
+            raise RunError(
+                f"--workdir={workdir!r} is of another configuration: config.{name} is "
+                f"{then!r} there and {now!r} here; choose another workdir."
+            )
+        changed[name] = now
+    return changed
+
+
 def prepare_workdir(
     workdir: str, config: dict, may_change: tuple[str, ...]
 ) -> pathlib.Path:
     """Creates a workdir for `config`, or checks that the one found was made for it.
+
+    config.json is what the first run was told and stays as it is. versions.json has
+    one item for every run: its versions, devices, command, and what it changed.
 
     Args:
       workdir: its path.
@@ -58,23 +96,26 @@ def prepare_workdir(
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"--workdir={workdir!r} cannot be made ({error}).") from error
-    record = path / "config.json"
+        raise RunError(
+            f"--workdir={workdir!r} cannot be a directory ({error.strerror}); name "
+            "another one."
+        ) from error
+    record, runs_record = path / "config.json", path / "versions.json"
+    changed, runs = {}, []
     if record.exists():
-        try:
-            held = _flat(json.loads(record.read_text()))
-        except ValueError as error:
-            raise RunError(f"{record} is damaged ({error}); remove it.") from error
-        for name, value in _flat(config).items():
-            if name.startswith(may_change) or held.get(name) == value:
-                continue
-            raise RunError(
-                f"--workdir={workdir!r} is of another configuration: config.{name} is "
-                f"{held.get(name)!r} there and {value!r} here; choose another workdir."
-            )
+        held = _read(record, dict, "choose another workdir")
+        changed = _changed(workdir, held, config, may_change)
+        if runs_record.exists():
+            runs = _read(runs_record, list, "remove it")
     if jax.process_index() == 0:
-        for name, content in (("config.json", config), ("versions.json", versions())):
-            building = path / f"{name}.building"
-            building.write_text(json.dumps(content, indent=1))
-            building.replace(path / name)
+        try:
+            # This one first: a workdir with a config.json is one that was begun.
+            _write(runs_record, [*runs, {**versions(), "changed": changed}])
+            if not record.exists():
+                _write(record, config)
+        except OSError as error:
+            raise RunError(
+                f"--workdir={workdir!r} cannot be written ({error.strerror}); name "
+                "another one."
+            ) from error
     return path

@@ -3,8 +3,10 @@
 import os
 import pathlib
 
-# Set here, not in a fixture: JAX reads it when it first looks for devices.
-os.environ["JAX_PLATFORMS"] = "cpu"
+# Set here, not in a fixture: JAX reads them when it is imported. A machine with a GPU
+# tests on its CPU too, unless it is told otherwise.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import jax
 import pytest

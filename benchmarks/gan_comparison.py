@@ -1,0 +1,98 @@
+"""Label-sharded, conditional and single generators beside each other, several seeds.
+
+python -m benchmarks.gan_comparison --config=configs/mnist.py --seeds=3 \
+    --set=dataset.data_dir=DIRECTORY
+
+All variants see as many training images in as many updates of as many
+parameters: N pairs take S steps of B images each, the one pair of a baseline takes N * S
+steps of B images. Runs that are complete in --workdir are not repeated.
+"""
+
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from absl import app, flags
+
+from benchmarks import results_file
+
+_CONFIG = flags.DEFINE_string("config", "configs/mnist.py", "Experiment to compare in.")
+_VARIANTS = flags.DEFINE_list(
+    "variants", ["tuned", "conditional", "single"], "Variants to compare."
+)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds 0 .. n-1 of every variant.")
+_SET = flags.DEFINE_multi_string("set", [], "Field of every run, e.g. num_steps=100.")
+_WORKDIR = flags.DEFINE_string("workdir", "runs/comparison", "Where the runs live.")
+
+COLUMNS = {
+    "fid_": "FID",
+    "intra_fid_": "intra-class FID",
+    "own_label_accuracy_": "own-label accuracy",
+    "is_mean_": "IS",
+    "precision_": "precision",
+    "recall_": "recall",
+}
+
+
+def _workdir(variant: str, seed: int) -> pathlib.Path:
+    name = pathlib.Path(_CONFIG.value).stem
+    return pathlib.Path(_WORKDIR.value) / f"{name}-{variant}-seed{seed}"
+
+
+def _run(variant: str, seed: int) -> dict:
+    """Trains one run to its end and returns its last line of scores."""
+    workdir = _workdir(variant, seed)
+    command = [sys.executable, "main.py", f"--config={_CONFIG.value}:{variant}"]
+    command += [f"--workdir={workdir}", f"--config.seed={seed}"]
+    command += [f"--config.{field}" for field in _SET.value]
+    subprocess.run(command, check=True)
+    lines = (workdir / "eval.jsonl").read_text().splitlines()
+    return json.loads(lines[-1])
+
+
+def _row(runs: list[dict]) -> dict[str, str]:
+    """Mean and spread over seeds of the scores that the table shows."""
+    row = {}
+    for prefix, title in COLUMNS.items():
+        names = [name for name in runs[0] if name.startswith(prefix)]
+        for name in names:
+            values = [run[name] for run in runs]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            row[title] = f"{statistics.mean(values):.3f} ± {spread:.3f}"
+    return row
+
+
+def markdown(rows: dict[str, dict[str, str]]) -> str:
+    """Formats the table; a score that a variant does not have is an empty cell."""
+    titles = [t for t in COLUMNS.values() if any(t in row for row in rows.values())]
+    lines = [f"| | {' | '.join(titles)} |", f"|---{'|---' * len(titles)}|"]
+    lines += [
+        f"| {name} | {' | '.join(row.get(title, '') for title in titles)} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is missing and writes results/gan_comparison_NAME.json."""
+    del argv
+    runs = {
+        variant: [_run(variant, seed) for seed in range(_SEEDS.value)]
+        for variant in _VARIANTS.value
+    }
+    table = markdown({variant: _row(seen) for variant, seen in runs.items()})
+    print(table)
+    name = f"gan_comparison_{pathlib.Path(_CONFIG.value).stem}"
+    results = {
+        "command": f"python -m benchmarks.gan_comparison --config={_CONFIG.value}",
+        "fields": [x for x in _SET.value if not x.startswith("dataset.")],
+        "table": table.splitlines(),
+        "runs": runs,
+    }
+    print(results_file.write(name, results))
+
+
+if __name__ == "__main__":
+    app.run(main)

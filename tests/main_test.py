@@ -1,0 +1,118 @@
+"""The door, as people use it: commands, exit codes and one line per error."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DIGITS = "--config=configs/digits.py:smoke"
+
+
+def _run(*arguments):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    return subprocess.run(
+        [sys.executable, "main.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+MISTAKES = {
+    "no configuration": ((), 2, "--config is missing"),
+    "no such file": (("--config=configs/digit.py",), 2, "digit.py"),
+    "unknown variant": (("--config=configs/digits.py:tunned",), 2, "choose one of"),
+    "unknown flag": ((DIGITS, "--mood=train"), 2, "did you mean --mode?"),
+    "unknown mode": ((DIGITS, "--mode=trian"), 2, "train"),
+    "unknown field": (
+        (DIGITS, "--config.model.latentsize=3", "--dry_run"),
+        2,
+        'Did you mean "latent_size"',
+    ),
+    "wrong type": ((DIGITS, "--config.num_steps=many", "--dry_run"), 2, "num_steps"),
+    "wrong value": (
+        (DIGITS, "--config.optimizer.loss=hing", "--dry_run"),
+        2,
+        "did you mean 'hinge'",
+    ),
+    "no workdir": ((DIGITS,), 2, "--workdir is missing"),
+    "extra words": ((DIGITS, "now"), 2, "now"),
+    "nothing trained": (
+        (DIGITS, "--workdir={tmp}", "--mode=sample"),
+        1,
+        "no complete checkpoint",
+    ),
+    "no data": (
+        (
+            "--config=configs/mnist.py:smoke",
+            "--config.dataset.data_dir={tmp}",
+            "--workdir={tmp}/run",
+        ),
+        1,
+        "config.dataset.data_dir",
+    ),
+    "unknown data set": (
+        (DIGITS, "--config.dataset.name=digitz", "--workdir={tmp}"),
+        1,
+        "did you mean 'digits'",
+    ),
+    "wrong number of labels": (
+        (DIGITS, "--config.dataset.num_labels=12", "--workdir={tmp}"),
+        2,
+        "config.dataset.num_labels=12",
+    ),
+    "weights that are not there": (
+        (
+            DIGITS,
+            "--config.evaluation.networks=('inception_2015',)",
+            "--workdir={tmp}/weights",
+        ),
+        2,
+        "config.evaluation.inception_path",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_an_exit_code(mistake, tmp_path):
+    arguments, code, words = MISTAKES[mistake]
+    done = _run(*[a.format(tmp=tmp_path) for a in arguments])
+    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode == code, done.stderr
+    assert len(said) == 1 and words in said[0], done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_dry_run_tells_sizes_and_trains_nothing(tmp_path):
+    arguments = ("--config=configs/cifar100.py", f"--workdir={tmp_path}", "--dry_run")
+    done = _run(*arguments)
+    assert done.returncode == 0, done.stderr
+    for words in ("3,576,704", "2,765,568", "pairs 0..99 -> cpu:0", "steps: 2,000"):
+        assert words in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_evaluate_and_sample(tmp_path):
+    workdir = f"--workdir={tmp_path / 'run'}"
+    trained = _run(DIGITS, workdir)
+    assert trained.returncode == 0, trained.stderr
+    assert "fakes-000004.png" in trained.stdout
+    lines = (tmp_path / "run" / "eval.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 4
+    assert any("own_label_accuracy" in name for name in json.loads(lines[-1]))
+    evaluated = _run(DIGITS, workdir, "--mode=evaluate")
+    assert evaluated.returncode == 0, evaluated.stderr
+    again = (tmp_path / "run" / "eval.jsonl").read_text().splitlines()
+    assert len(again) == len(lines) + 1
+    names = [name for name in json.loads(lines[-1]) if name.startswith("fid")]
+    for name in names:  # the same checkpoint, the same fakes, the same score
+        assert json.loads(again[-1])[name] == json.loads(lines[-1])[name]
+    sampled = _run(DIGITS, workdir, "--mode=sample", "--labels=3,5", "--num=4")
+    assert sampled.returncode == 0, sampled.stderr
+    assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
