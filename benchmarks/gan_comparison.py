@@ -3,9 +3,9 @@
 python -m benchmarks.gan_comparison --config=configs/mnist.py --seeds=3 \
     --set=dataset.data_dir=DIRECTORY
 
-All variants see as many training images in as many updates of as many
-parameters: N pairs take S steps of B images each, the one pair of a baseline takes N * S
-steps of B images. Runs that are complete in --workdir are not repeated.
+All variants see as many training images in as many updates of as many parameters:
+N pairs take S steps of B images each, the one pair of a baseline takes N * S steps of
+B images. Runs that are complete in --workdir are not repeated.
 """
 
 import json
