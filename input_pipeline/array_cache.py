@@ -1,35 +1,34 @@
-"""Decoded data sets on disk: checksummed, memory-mapped, never seen half-written."""
+"""Arrays of data sets on disk: checksummed, memory-mapped, never seen half-written."""
 
 import hashlib
 import json
 import os
 import pathlib
-import re
+import secrets
 import shutil
-import tempfile
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from input_pipeline.errors import DataError
 
-FORMAT_VERSION = 1
-_BLOCK = 1 << 24  # bytes hashed at a time
+FORMAT_VERSION = 2
+_BLOCK = 1 << 24  # bytes that have a checksum of their own
+_MOST_VERIFIED = 1 << 29  # of larger files, blocks spread over so many bytes
 
 
 class CachedArrays(NamedTuple):
-    """A decoded data set.
+    """A set of arrays and what was recorded with them.
 
     Attributes:
-      images: memory-mapped uint8 [n, y, x, c].
-      labels: int32 [n].
-      label_names: one name per label.
-      digest: SHA-256 over both files' checksums.
+      arrays: memory-mapped, by name.
+      facts: what was recorded, JSON-able.
+      digest: SHA-256 over the arrays' checksums.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
-    label_names: tuple[str, ...]
+    arrays: dict[str, np.ndarray]
+    facts: dict
     digest: str
 
 
@@ -41,75 +40,131 @@ def directory(cache_dir: str) -> pathlib.Path:
     return pathlib.Path(home).expanduser() / "label-sharded-gans"
 
 
-def folder_name(
-    name: str, split: str, size: int, resize: str, source: pathlib.Path
-) -> str:
-    """A name that is as readable as it can be and different for different sources."""
-    key = hashlib.sha256(f"{name}|{source.resolve()}".encode()).hexdigest()[:12]
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[-40:]
-    return f"{readable}-{split}-{size}-{resize}-{key}"
-
-
 def checksum(path: pathlib.Path) -> str:
     """SHA-256 of a file's content, as hexadecimal digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(
-    where: pathlib.Path,
-    images: np.ndarray,
-    labels: np.ndarray,
-    label_names: tuple[str, ...],
+def write_array(
+    path: pathlib.Path, shape: tuple[int, ...], dtype: type, rows: Iterable[np.ndarray]
 ) -> None:
-    """Writes a set beside `where` and moves it there when it is complete."""
-    where.parent.mkdir(parents=True, exist_ok=True)
-    building = pathlib.Path(tempfile.mkdtemp(prefix=".building-", dir=where.parent))
+    """Writes an .npy file piece by piece, so that it never is in memory.
+
+    Args:
+      path: of the file.
+      shape: of the whole array.
+      dtype: of the whole array.
+      rows: pieces of it along the first axis, in order.
+    """
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": tuple(shape),
+    }
+    num = 0
+    # Not through a memory map: on a full disk that kills the process without a word.
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in rows:
+            if piece.shape[1:] != tuple(shape[1:]) or piece.dtype != np.dtype(dtype):
+                raise ValueError(f"{piece.dtype} {piece.shape} is no part of {shape}")
+            file.write(np.ascontiguousarray(piece).data)
+            num += len(piece)
+    if num != shape[0]:
+        raise ValueError(f"{num} rows came instead of {shape[0]}")
+
+
+def _record(path: pathlib.Path) -> dict:
+    """What a manifest says of a file."""
+    with path.open("rb") as file:
+        blocks = []
+        while block := file.read(_BLOCK):
+            blocks.append(hashlib.sha256(block).hexdigest())
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return {
+        "shape": list(array.shape),
+        "dtype": array.dtype.str,
+        "bytes": path.stat().st_size,
+        "sha256": checksum(path),
+        "sha256_of_blocks": blocks,
+    }
+
+
+def write(where: pathlib.Path, fill: Callable[[pathlib.Path], dict]) -> None:
+    """Makes a set of arrays beside `where` and moves it there when it is complete.
+
+    Where another process does the same, the first one's is kept.
+
+    Args:
+      where: a directory that does not exist.
+      fill: writes .npy files into an empty directory; returns facts to record.
+
+    Raises:
+      DataError: the disk refuses.
+    """
+    building = where.parent / f".building-{where.name}-{secrets.token_hex(4)}"
     try:
-        np.save(building / "images.npy", np.ascontiguousarray(images, np.uint8))
-        np.save(building / "labels.npy", np.asarray(labels, np.int32))
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "shape": list(images.shape),
-            "label_names": list(label_names),
-            "images_sha256": checksum(building / "images.npy"),
-            "labels_sha256": checksum(building / "labels.npy"),
-        }
+        building.mkdir(parents=True)
+        facts = fill(building)
+        files = {path.stem: _record(path) for path in sorted(building.glob("*.npy"))}
+        manifest = {"format_version": FORMAT_VERSION, "facts": facts, "files": files}
         (building / "manifest.json").write_text(json.dumps(manifest, indent=1))
         try:
             building.rename(where)
         except OSError:
             if not where.exists():  # else another process was faster: same content
                 raise
+    except OSError as error:
+        raise DataError(
+            f"config.dataset.cache_dir={str(where.parent)!r} cannot be written "
+            f"({error}); name a directory with room and permission."
+        ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def read(where: pathlib.Path) -> CachedArrays | None:
-    """Opens a set, verifying both checksums; None if there is none.
+def _verify(path: pathlib.Path, recorded: dict) -> None:
+    """Raises ValueError if a file is not what its record says.
+
+    A large file is judged by its size and by blocks spread evenly over it.
+    """
+    size, blocks = path.stat().st_size, recorded["sha256_of_blocks"]
+    if size != recorded["bytes"] or len(blocks) != -(-size // _BLOCK):
+        raise ValueError(f"{path.name} has {size} bytes instead of {recorded['bytes']}")
+    most = max(_MOST_VERIFIED // _BLOCK, 2)
+    chosen = np.linspace(0, len(blocks) - 1, min(len(blocks), most)).astype(int)
+    with path.open("rb") as file:
+        for number in chosen:
+            file.seek(int(number) * _BLOCK)
+            if hashlib.sha256(file.read(_BLOCK)).hexdigest() != blocks[number]:
+                raise ValueError(f"{path.name} does not have the recorded checksum")
+
+
+def read(where: pathlib.Path, names: tuple[str, ...]) -> CachedArrays | None:
+    """Opens the arrays `names` and verifies their checksums; None if there are none.
 
     Raises:
-      DataError: it is damaged.
+      DataError: they are damaged.
     """
     if not where.exists():
         return None
     try:
         manifest = json.loads((where / "manifest.json").read_text())
-        if manifest["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {manifest['format_version']}")
-        for kind in ("images", "labels"):
-            if checksum(where / f"{kind}.npy") != manifest[f"{kind}_sha256"]:
-                raise ValueError(f"{kind}.npy does not have the recorded checksum")
-        images = np.load(where / "images.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(where / "labels.npy", allow_pickle=False)
-    except (OSError, ValueError, KeyError) as error:
+        arrays = {}
+        for name in names:
+            recorded = manifest["files"][name]
+            _verify(where / f"{name}.npy", recorded)
+            array = np.load(where / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            if [*array.shape] != recorded["shape"]:
+                raise ValueError(f"{name}.npy has the shape {array.shape}")
+            arrays[name] = array
+        sums = "".join(manifest["files"][name]["sha256"] for name in names)
+        facts = dict(manifest["facts"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(
-            f"the decoded data set {where} is damaged ({error}); remove that directory "
+            f"the cached data set {where} is damaged ({why}); remove that directory "
             "and it is made anew (config.dataset.cache_dir)."
         ) from error
-    both = manifest["images_sha256"] + manifest["labels_sha256"]
-    digest = hashlib.sha256(both.encode()).hexdigest()
-    return CachedArrays(images, labels, tuple(manifest["label_names"]), digest)
+    return CachedArrays(arrays, facts, hashlib.sha256(sums.encode()).hexdigest())

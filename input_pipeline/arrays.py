@@ -1,19 +1,21 @@
 """Whole data sets as arrays: decoded once, then memory-mapped."""
 
 import dataclasses
-import difflib
+import functools
 import pathlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from PIL import Image
 
-from input_pipeline import array_cache, digits, folder, original_files, tfds_source
-from input_pipeline.decoded import DecodedSet
+from input_pipeline import array_cache, catalogue, decode
+from input_pipeline.cache_key import CacheKey
 from input_pipeline.errors import DataError
-from input_pipeline.resize import resized
+from input_pipeline.image_source import ImageSource
+from input_pipeline.picture import coloured, orientation, pixels, upright
+from input_pipeline.resize import RESIZES, fitted
 
-NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet")
-SPLITS = ("train", "test")
-FOLDER = "folder:"
+_NAMES = ("images", "labels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,25 +49,74 @@ class LabelledImages:
         return self.images.shape[1:]
 
 
-def check_name(name: str) -> None:
-    """Raises DataError if no data set is called `name`."""
-    if name in NAMES or name.startswith(FOLDER):
-        return
-    close = difflib.get_close_matches(name, NAMES, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise DataError(
-        f"config.dataset.name={name!r}: {hint}choose one of {', '.join(NAMES)} or "
-        f"{FOLDER}PATH with one sub-folder per label."
+def _prepared(
+    picture: Image.Image, *, channels: int, image_size: int, resize: str
+) -> np.ndarray:
+    held = orientation(picture)
+    square = fitted(coloured(picture, channels), image_size, resize)
+    return pixels(upright(square, held))
+
+
+def _write_arrays(
+    into: pathlib.Path, source: ImageSource, image_size: int, resize: str, task: str
+) -> None:
+    channels = source.count_channels()
+    prepare = functools.partial(
+        _prepared, channels=channels, image_size=image_size, resize=resize
     )
+    labels = []
+
+    def images() -> Iterator[np.ndarray]:
+        for block, block_labels in decode.blocks_of(source, prepare, task):
+            labels.append(block_labels)
+            yield block
+
+    shape = (source.num, image_size, image_size, channels)
+    array_cache.write_array(into / "images.npy", shape, np.uint8, images())
+    array_cache.write_array(into / "labels.npy", (source.num,), np.int32, labels)
 
 
-def _decoded(name: str, split: str, data_dir: pathlib.Path) -> DecodedSet:
-    if name == "digits":
-        return digits.read(split)
-    if name.startswith(FOLDER):
-        return folder.read(pathlib.Path(name.removeprefix(FOLDER)).expanduser(), split)
-    found = original_files.read(name, split, data_dir)
-    return tfds_source.read(name, split, data_dir) if found is None else found
+def decoded_once(
+    where: pathlib.Path,
+    open_source: Callable[[], ImageSource],
+    *,
+    image_size: int,
+    resize: str,
+    name: str,
+    split: str,
+) -> LabelledImages:
+    """Opens the decoded images in `where`; makes them if they are not there.
+
+    Args:
+      where: a directory of the cache.
+      open_source: is called if the images must be decoded.
+      image_size: side of the images [pixels].
+      resize: how they get that size, see `load_arrays`.
+      name: of the data set.
+      split: "train" or "test".
+
+    Raises:
+      DataError: damaged data.
+    """
+    facts = {"name": name, "split": split, "image_size": image_size, "resize": resize}
+
+    def fill(into: pathlib.Path) -> dict:
+        source = open_source()
+        _write_arrays(into, source, image_size, resize, f"decoding {name} {split}")
+        return {**facts, "label_names": list(source.label_names)}
+
+    cached = array_cache.read(where, _NAMES)
+    if cached is None:
+        array_cache.write(where, fill)
+        cached = array_cache.read(where, _NAMES)
+    return LabelledImages(
+        images=cached.arrays["images"],
+        labels=np.array(cached.arrays["labels"]),
+        label_names=tuple(cached.facts["label_names"]),
+        name=name,
+        split=split,
+        digest=cached.digest,
+    )
 
 
 def load_arrays(
@@ -76,39 +127,42 @@ def load_arrays(
     resize: str,
     data_dir: str,
     cache_dir: str,
+    download: bool = True,
 ) -> LabelledImages:
     """Loads a data set, decoding it if this is the first time.
 
+    The set is decoded again when its files have changed. Where they are gone, what was
+    decoded of them is still good. Images of any shape are cut to their centred square.
+
     Args:
-      name: one of NAMES but "imagenet" (input_pipeline.crops), or "folder:PATH".
+      name: one of catalogue.NAMES, or "folder:PATH".
       split: "train" or "test".
       image_size: side of the images that are wanted [pixels].
       resize: how they get that size: "pad" (centred in black), "bilinear", "nearest"
         or "none" (they have it).
       data_dir: where prepared sets lie (TFDS layout, or the originals' files).
       cache_dir: where decoded arrays are kept; empty for the user's cache directory.
+      download: whether to try to download a set that is nowhere.
 
     Raises:
       DataError: unknown, missing or damaged data.
     """
-    check_name(name)
-    if split not in SPLITS:
-        raise DataError(f"split={split!r}: choose one of {', '.join(SPLITS)}.")
-    source = pathlib.Path(data_dir).expanduser()
-    where = array_cache.directory(cache_dir) / array_cache.folder_name(
-        name, split, image_size, resize, source
-    )
-    cached = array_cache.read(where)
-    if cached is None:
-        found = _decoded(name, split, source)
-        images = resized(found.images, image_size, resize)
-        array_cache.write(where, images, found.labels, found.label_names)
-        cached = array_cache.read(where)
-    return LabelledImages(
-        images=cached.images,
-        labels=cached.labels,
-        label_names=cached.label_names,
+    if resize not in RESIZES:
+        raise DataError(
+            f"config.dataset.resize={resize!r}: choose one of {', '.join(RESIZES)}."
+        )
+    location = catalogue.locate(name, split, data_dir)
+    key = CacheKey(name, split, f"{image_size}-{resize}", data_dir)
+    fetch = functools.partial(catalogue.fetch, name, split, data_dir, download)
+    where = None if location else key.newest(cache_dir)
+    if where is None:
+        location = location or fetch()
+        where = key.directory(cache_dir, location.fingerprint)
+    return decoded_once(
+        where,
+        lambda: (location or fetch()).open(),
+        image_size=image_size,
+        resize=resize,
         name=name,
         split=split,
-        digest=cached.digest,
     )

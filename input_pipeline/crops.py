@@ -1,51 +1,64 @@
-"""Random crops of images that are decoded while training runs."""
+"""Batches of random crops, decoded as they are needed: for ImageNet and its like."""
 
 import concurrent.futures
+import dataclasses
 import math
-import os
 
 import numpy as np
 from PIL import Image
 
-from input_pipeline import array_cache
-from input_pipeline.arrays import LabelledImages
+from input_pipeline.arrays import LabelledImages, decoded_once
+from input_pipeline.batch_plan import BatchPlan
+from input_pipeline.cache_key import CacheKey
+from input_pipeline.crop_box import crop_box, draw_uniforms
+from input_pipeline.decode import num_threads
 from input_pipeline.encoded import EncodedSet
-from input_pipeline.folder import centre_square
-from input_pipeline.images import draw
+from input_pipeline.flip import flip
 from input_pipeline.label_partition import LabelPartition
+from input_pipeline.picture import coloured, orientation, pixels, upright
 
-_CROPPING = 2  # what a stream of random numbers is for, beside those of images.py
-_AREA = (0.08, 1.0)  # share of the image that a crop covers
-_ASPECT = (3 / 4, 4 / 3)  # width over height of a crop
-_ATTEMPTS = 10  # crops drawn before the centred square is taken
+_CROPPING = 2  # what a stream of random numbers is for; 0 and 1 are taken
 
 
-def random_crop_box(
-    width: int, height: int, random: np.random.Generator
-) -> tuple[int, int, int, int]:
-    """Draws (left, top, right, bottom) of a crop, as Inception's training did.
+def cropped(
+    picture: Image.Image,
+    image_shape: tuple[int, int, int],
+    uniforms: np.ndarray,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+) -> np.ndarray:
+    """Cuts a random box out of a picture and resizes it, antialiased.
 
-    Source: arXiv:1409.4842, section 6: area 8 % to 100 %, aspect 3/4 to 4/3.
+    Args:
+      picture: possibly not decoded yet.
+      image_shape: of the result (size, size, channels).
+      uniforms: see `crop_box`.
+      area: least and largest share of the picture's area.
+      aspect: least and largest width / height of the box.
+
+    Returns:
+      uint8 [size, size, channels].
     """
-    for _ in range(_ATTEMPTS):
-        area = width * height * random.uniform(*_AREA)
-        aspect = math.exp(random.uniform(*map(math.log, _ASPECT)))
-        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < w <= width and 0 < h <= height:
-            left = int(random.integers(0, width - w + 1))
-            top = int(random.integers(0, height - h + 1))
-            return left, top, left + w, top + h
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
+    size, _, channels = image_shape
+    width, height = picture.size
+    held = orientation(picture)
+    box = crop_box(width, height, uniforms, area, aspect)
+    across, down = box[2] - box[0], box[3] - box[1]
+    # JPEG decodes at 1/2, 1/4 or 1/8 for less; the box keeps `size` pixels or more.
+    wanted = (math.ceil(width * size / across), math.ceil(height * size / down))
+    picture.draft(None, wanted)
+    decoded = coloured(picture, channels)
+    x, y = decoded.width / width, decoded.height / height
+    square = decoded.resize(
+        (size, size),
+        Image.Resampling.BILINEAR,
+        box=(box[0] * x, box[1] * y, box[2] * x, box[3] * y),
+    )
+    return pixels(upright(square, held))
 
 
 class CropBatches:
-    """One block of entries and examples, decoded by a pool of threads.
-
-    Pillow lets go of the interpreter while it decodes, so threads suffice; no more
-    than the images of the batches in flight are ever held.
-    """
+    """One block of every step's batches; the same contract as LabelBatches."""
 
     def __init__(
         self,
@@ -58,9 +71,11 @@ class CropBatches:
         batch_size: int,
         seed: int,
         flip: bool,
-        workers: int = 0,
+        area: tuple[float, float] = (0.08, 1.0),
+        aspect: tuple[float, float] = (3 / 4, 4 / 3),
+        threads: int = 0,
     ):
-        """Creates the block; see `input_pipeline.images.LabelBatches`.
+        """Creates the block and its pool of workers.
 
         Args:
           encoded: the data set.
@@ -69,54 +84,68 @@ class CropBatches:
           entries: the block's entries.
           examples: the block's positions in every entry's batch.
           batch_size: of the whole batch of one entry.
-          seed: of shuffling, cropping and flipping.
-          flip: mirror every second crop left to right, at random.
-          workers: threads; 0 for one per core.
+          seed: of the shuffling, cropping and flipping.
+          flip: mirror every second image left to right, at random.
+          area: least and largest share of a picture that is cut out.
+          aspect: least and largest width / height of what is cut out.
+          threads: that decode; 0 for one per core.
         """
-        self._encoded = encoded
-        self._partition = partition
-        self._size = image_size
-        self._entries = range(len(partition.indices))[entries]
-        self._examples = np.arange(batch_size)[examples]
-        self._batch_size = batch_size
-        self._seed = seed
-        self._flip = flip
+        if not 0 < area[0] <= area[1] <= 1:
+            raise ValueError(f"{area=} must be two shares, the smaller first.")
+        if not 0 < aspect[0] <= 1 <= aspect[1]:
+            raise ValueError(f"{aspect=} must have 1 between them.")
+        self._encoded, self._seed = encoded, seed
+        self._image_shape = (image_size, image_size, encoded.channels)
+        self._area, self._aspect = area, aspect
+        self._plan = BatchPlan(
+            partition,
+            entries=entries,
+            examples=examples,
+            batch_size=batch_size,
+            seed=seed,
+            flip=flip,
+        )
         self._pool = concurrent.futures.ThreadPoolExecutor(
-            workers or os.cpu_count(), thread_name_prefix="decode"
+            threads or num_threads(), "crop"
         )
 
     def _crop(self, number: int, entry: int, position: int) -> np.ndarray:
-        random = np.random.default_rng((self._seed, _CROPPING, entry, position))
-        image = self._encoded.decode(int(number))
-        box = random_crop_box(*image.size, random)
-        size = (self._size,) * 2
-        crop = np.asarray(image.resize(size, Image.Resampling.BILINEAR, box))
-        mirrored = self._flip and random.random() < 0.5
-        return crop[:, ::-1] if mirrored else crop
+        uniforms = draw_uniforms(self._seed, _CROPPING, entry, position)
+        shape, area, aspect = self._image_shape, self._area, self._aspect
+        return self._encoded.source.use(
+            number, lambda picture: cropped(picture, shape, uniforms, area, aspect)
+        )[0]
 
     def batch_at(self, step: int) -> dict[str, np.ndarray]:
-        """Returns the batch of `step`, as `LabelBatches.batch_at` does.
+        """Returns the batch of `step`, whichever batches were asked for before.
+
+        Returns:
+          See `LabelBatches.batch_at`.
 
         Raises:
-          DataError: a damaged image.
+          DataError: an image is damaged.
         """
-        positions = step * self._batch_size + self._examples
-        numbers = [
-            draw(self._partition.indices[entry], self._seed, entry, positions)
-            for entry in self._entries
-        ]
-        wanted = [
-            (number, entry, int(position))
-            for entry, row in zip(self._entries, numbers, strict=True)
-            for number, position in zip(row, positions, strict=True)
-        ]
-        crops = list(self._pool.map(lambda arguments: self._crop(*arguments), wanted))
-        shape = (len(self._entries), len(self._examples))
+        picks = self._plan.at(step)
+        shape = picks.images.shape
+        numbers = picks.images.ravel().tolist()
+        entries = np.repeat(picks.entries, shape[1]).tolist()
+        positions = np.tile(picks.positions, shape[0]).tolist()
+        image = np.empty((*shape, *self._image_shape), np.uint8)
+        flat = image.reshape(-1, *self._image_shape)
+        for row, crop in enumerate(
+            self._pool.map(self._crop, numbers, entries, positions)
+        ):
+            flat[row] = crop
+        flip(image, picks.mirrored)
         return {
-            "image": np.stack(crops).reshape(*shape, self._size, self._size, 3),
-            "label": self._encoded.labels[np.stack(numbers)],
-            "example": np.broadcast_to(self._examples.astype(np.int32), shape),
+            "image": image,
+            "label": self._encoded.labels[picks.images].astype(np.int32, copy=False),
+            "example": picks.examples,
         }
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def centred_sample(
@@ -129,25 +158,21 @@ def centred_sample(
     order = np.argsort(encoded.labels, kind="stable")
     spread = np.linspace(0, len(order) - 1, min(num, len(order))).round().astype(int)
     chosen = order[spread]
-    name = f"{split}-sample-{len(chosen)}-{image_size}-{encoded.digest[:12]}"
-    where = array_cache.directory(cache_dir) / name
-    if array_cache.read(where) is None:
-        size = (image_size,) * 2
-
-        def decode(number):
-            square = centre_square(encoded.decode(int(number)))
-            return np.asarray(square.resize(size, Image.Resampling.BILINEAR))
-
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            images = np.stack(list(pool.map(decode, chosen)))
-        labels = encoded.labels[chosen]
-        array_cache.write(where, images, labels, encoded.label_names)
-    held = array_cache.read(where)
-    return LabelledImages(
-        images=held.images,
-        labels=held.labels,
-        label_names=held.label_names,
+    source = encoded.source
+    sample = dataclasses.replace(
+        source,
+        num=len(chosen),
+        read=lambda number: source.read(int(chosen[number])),
+        name_of=lambda number: source.name_of(int(chosen[number])),
+        count_channels=lambda: encoded.channels,
+        labels=None,
+    )
+    key = CacheKey(encoded.name, split, f"{image_size}-sample{len(chosen)}", "")
+    return decoded_once(
+        key.directory(cache_dir, encoded.digest),
+        lambda: sample,
+        image_size=image_size,
+        resize="bilinear",
         name=encoded.name,
         split=split,
-        digest=held.digest,
     )

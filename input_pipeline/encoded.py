@@ -1,102 +1,93 @@
-"""Sets too large to hold decoded: labels at hand, images decoded when asked for."""
+"""Data sets that stay encoded, because decoded they are too large to keep."""
 
+import dataclasses
 import hashlib
-import io
-import json
-import os
 import pathlib
-import tempfile
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
-from input_pipeline import array_cache, folder, tfds_source
-from input_pipeline.arrays import FOLDER, check_name
-from input_pipeline.errors import DataError
+from input_pipeline import array_cache, catalogue, decode
+from input_pipeline.cache_key import CacheKey
+from input_pipeline.image_source import ImageSource
 
 
-class EncodedSet(NamedTuple):
-    """A split whose images stay encoded.
+@dataclasses.dataclass(frozen=True)
+class EncodedSet:
+    """A data set whose images are decoded when they are needed.
 
     Attributes:
-      name: of the data set.
+      source: reads single images.
       labels: int32 [n].
       label_names: one name per label.
-      decode: image number -> RGB picture; safe to call from several threads.
-      digest: tells the set apart from others.
+      channels: 1 if all images are grey, else 3.
+      name: of the data set.
+      split: "train" or "test".
+      digest: SHA-256 of the files' names, sizes and dates, and of the labels.
     """
 
-    name: str
+    source: ImageSource
     labels: np.ndarray
     label_names: tuple[str, ...]
-    decode: Callable[[int], Image.Image]
+    channels: int
+    name: str
+    split: str
     digest: str
 
-
-def _of_folder(name: str, split: str) -> EncodedSet:
-    root = pathlib.Path(name.removeprefix(FOLDER)).expanduser()
-    paths, labels, label_names = folder.list_files(root, split)
-    listed = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-    digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-
-    def decode(number: int) -> Image.Image:
-        return folder.open_image(paths[number], channels=3)
-
-    return EncodedSet(name, labels, label_names, decode, digest)
+    @property
+    def num_labels(self) -> int:
+        """How many labels there are."""
+        return len(self.label_names)
 
 
-def _labels_of(source, where: pathlib.Path) -> np.ndarray:
-    """Reads every record's label once; later runs read them from `where`."""
-    if where.exists():
-        labels = np.load(where, allow_pickle=False)
-        if len(labels) == len(source):
-            return labels
-    labels = np.empty(len(source), np.int32)
-    for i in tqdm(range(len(source)), desc="reading labels", disable=None):
-        labels[i] = source[i]["label"]
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=where.parent, delete=False) as file:
-        np.save(file, labels)
-    os.replace(file.name, where)
-    return labels
+def _fill(folder: pathlib.Path, source: ImageSource, task: str) -> dict:
+    """Writes the labels of `source`; returns what to record with them."""
+    if source.labels is not None:
+        labels = [source.labels]
+    else:
+        blocks = decode.blocks_of(source, lambda picture: np.empty(0), task)
+        labels = [found for _, found in blocks]
+    array_cache.write_array(folder / "labels.npy", (source.num,), np.int32, labels)
+    return {"channels": source.count_channels()}
 
 
-def _of_tfds(name: str, split: str, data_dir: str, cache_dir: str) -> EncodedSet:
-    path = pathlib.Path(data_dir).expanduser()
-    source, label_names, _ = tfds_source.open_source(name, split, path, decode=False)
-    key = hashlib.sha256(f"{path.resolve()}|{len(source)}".encode()).hexdigest()
-    where = array_cache.directory(cache_dir) / f"{name}-{split}-labels-{key[:12]}.npy"
-    labels = _labels_of(source, where)
+def open_encoded(
+    name: str,
+    split: str,
+    data_dir: str,
+    cache_dir: str,
+    *,
+    download: bool = True,
+) -> EncodedSet:
+    """Opens a data set; the first time, all its labels are read and kept.
 
-    def decode(number: int) -> Image.Image:
-        try:
-            with Image.open(io.BytesIO(source[number]["image"])) as image:
-                return image.convert("RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
-            raise DataError(
-                f"record {number} of {name} {split} in {data_dir} "
-                f"(config.dataset.data_dir) is damaged: {e}; prepare the set anew."
-            ) from e
-
-    digest = hashlib.sha256(labels.tobytes()).hexdigest()
-    return EncodedSet(name, labels, label_names, decode, digest)
-
-
-def open_encoded(name: str, split: str, data_dir: str, cache_dir: str) -> EncodedSet:
-    """Opens a split of "imagenet" or of "folder:PATH" without decoding it.
+    Args:
+      name: one of catalogue.NAMES, or "folder:PATH".
+      split: "train" or "test".
+      data_dir: where prepared sets lie.
+      cache_dir: where the labels are kept; empty for the user's cache directory.
+      download: whether to try to download a set that is nowhere.
 
     Raises:
       DataError: unknown, missing or damaged data.
     """
-    check_name(name)
-    if name.startswith(FOLDER):
-        return _of_folder(name, split)
-    if name != "imagenet":
-        raise DataError(
-            f"config.dataset.streamed=True reads imagenet or {FOLDER}PATH, not "
-            f"{name!r}; set it to False."
-        )
-    return _of_tfds(name, split, data_dir, cache_dir)
+    location = catalogue.locate(name, split, data_dir)
+    if location is None:
+        location = catalogue.fetch(name, split, data_dir, download)
+    source = location.open()
+    key = CacheKey(name, split, "labels", data_dir)
+    where = key.directory(cache_dir, location.fingerprint)
+    cached = array_cache.read(where, ("labels",))
+    if cached is None:
+        task = f"reading the labels of {name} {split}"
+        array_cache.write(where, lambda folder: _fill(folder, source, task))
+        cached = array_cache.read(where, ("labels",))
+    both = f"{location.fingerprint}{cached.digest}"
+    return EncodedSet(
+        source=source,
+        labels=np.array(cached.arrays["labels"]),
+        label_names=source.label_names,
+        channels=cached.facts["channels"],
+        name=name,
+        split=split,
+        digest=hashlib.sha256(both.encode()).hexdigest(),
+    )

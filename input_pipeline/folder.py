@@ -1,48 +1,90 @@
 """A data set of one's own: a folder with one sub-folder of images per label."""
 
+import functools
+import io
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from input_pipeline.decoded import DecodedSet
 from input_pipeline.errors import DataError
+from input_pipeline.image_source import ImageSource, damaged
+from input_pipeline.location import Location, fingerprint_of
+from input_pipeline.picture import GREY_MODES
 
+PREFIX = "folder:"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _TEST_EVERY = 6  # without a folder "test", each sixth image of a label is held out
-_MOST_PIXELS = 100_000_000  # a header that asks for more is damaged or hostile
+_REMEDY = "remove or replace that file"
 
 
-def list_files(root: pathlib.Path, split: str) -> tuple[list, np.ndarray, tuple]:
+class Listing(NamedTuple):
+    """The files of one split.
+
+    Attributes:
+      paths: of the images.
+      labels: int32 [n].
+      label_names: the sub-folders' names, sorted.
+    """
+
+    paths: list[pathlib.Path]
+    labels: np.ndarray
+    label_names: tuple[str, ...]
+
+
+def _label_folders(base: pathlib.Path, field: str) -> list[pathlib.Path]:
+    folders = sorted(
+        path
+        for path in base.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    if not folders:
+        raise DataError(f"{field}: {base} has no sub-folders; make one for each label.")
+    return folders
+
+
+def _is_held_out(place: int, num: int) -> bool:
+    # The last of fewer than six, but never the only one.
+    return num > 1 and place % _TEST_EVERY == min(_TEST_EVERY, num) - 1
+
+
+def _files(folder: pathlib.Path, split: str, separate: bool) -> list[pathlib.Path]:
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if separate:
+        return files
+    wanted, num = split == "test", len(files)
+    return [p for place, p in enumerate(files) if _is_held_out(place, num) == wanted]
+
+
+def list_files(root: pathlib.Path, split: str) -> Listing:
     """Lists the images of a split.
 
     If `root` has the sub-folders "train" and "test", these are the splits. Otherwise
-    every sixth image of each label, in the order of names, is in "test".
-
-    Returns:
-      (paths, labels int32 [n], label names): labels are the sub-folders, by name.
+    "test" is every sixth image of each label in the order of names (the last one where
+    there are fewer than six), and "train" is the others.
 
     Raises:
       DataError: no folder, no sub-folders or an empty one.
     """
-    field = f"config.dataset.name='folder:{root}'"
+    field = f"config.dataset.name='{PREFIX}{root}'"
     if not root.is_dir():
         raise DataError(f"{field}: no such folder; give the path of an existing one.")
     separate = (root / "train").is_dir() and (root / "test").is_dir()
-    base = root / split if separate else root
-    folders = sorted(path for path in base.iterdir() if path.is_dir())
-    if not folders:
-        raise DataError(f"{field}: {base} has no sub-folders; make one for each label.")
+    folders = _label_folders(root / split if separate else root, field)
+    names = tuple(folder.name for folder in folders)
+    if separate and split == "test":
+        known = tuple(f.name for f in _label_folders(root / "train", field))
+        if names != known:
+            odd = ", ".join(sorted(set(names) ^ set(known)))
+            raise DataError(
+                f"{field}: train and test must have the same sub-folders, they differ "
+                f"in {odd}; add or remove these."
+            )
     paths, labels = [], []
     for label, folder in enumerate(folders):
-        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-        if not separate:
-            files = [
-                file
-                for i, file in enumerate(files)
-                if (i % _TEST_EVERY == _TEST_EVERY - 1) == (split == "test")
-            ]
+        files = _files(folder, split, separate)
         if not files:
             raise DataError(
                 f"{field}: {folder} has no images for {split!r} "
@@ -50,56 +92,57 @@ def list_files(root: pathlib.Path, split: str) -> tuple[list, np.ndarray, tuple]
             )
         paths += files
         labels += [label] * len(files)
-    return paths, np.asarray(labels, np.int32), tuple(f.name for f in folders)
+    return Listing(paths, np.asarray(labels, np.int32), names)
 
 
-def open_image(path: pathlib.Path, channels: int) -> Image.Image:
-    """Decodes one image file to grey (1 channel) or RGB (3).
+def _mode(path: pathlib.Path) -> str:
+    try:
+        with Image.open(path) as picture:
+            return picture.mode
+    except Exception as error:
+        raise damaged(str(path), error, _REMEDY) from error
+
+
+def _of_both_splits(root: pathlib.Path) -> list[pathlib.Path]:
+    paths = set()
+    for split in ("train", "test"):
+        try:
+            paths |= {*list_files(root, split).paths}
+        except DataError:
+            continue  # that split is of no concern until it is asked for
+    return sorted(paths)
+
+
+def _count_channels(root: pathlib.Path) -> int:
+    """1 if the images of both splits are grey: one in colour makes the set RGB."""
+    bar = tqdm(_of_both_splits(root), desc=f"headers in {root.name}", disable=None)
+    return 1 if all(_mode(path) in GREY_MODES for path in bar) else 3
+
+
+def _open(root: pathlib.Path, listing: Listing) -> ImageSource:
+    def read(number: int) -> tuple[Image.Image, int]:
+        # The bytes, not the path: an image that is not decoded keeps its file open.
+        content = io.BytesIO(listing.paths[number].read_bytes())
+        return Image.open(content), int(listing.labels[number])
+
+    return ImageSource(
+        num=len(listing.paths),
+        label_names=listing.label_names,
+        read=read,
+        name_of=lambda number: str(listing.paths[number]),
+        remedy=_REMEDY,
+        count_channels=functools.partial(_count_channels, root),
+        labels=listing.labels,
+    )
+
+
+def locate(root: pathlib.Path, split: str) -> Location:
+    """Finds a split in a folder; reads names, sizes and dates only.
 
     Raises:
-      DataError: it is damaged or absurdly large.
+      DataError: see `list_files`.
     """
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            return image.convert("L" if channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is no readable image ({error}); remove it.") from error
-
-
-def num_channels(path: pathlib.Path) -> int:
-    """1 if the file at `path` is a grey image, 3 otherwise."""
-    try:
-        with Image.open(path) as image:
-            return 1 if image.mode in ("1", "L", "I", "I;16", "F") else 3
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is no readable image ({error}); remove it.") from error
-
-
-def centre_square(image: Image.Image) -> Image.Image:
-    """Cuts the largest centred square out of `image`."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
-
-
-def read(root: pathlib.Path, split: str) -> DecodedSet:
-    """Decodes a split, every image cut to its centred square.
-
-    The first file decides: if it is grey all become grey, otherwise all RGB; and its
-    square's side is the side that the others are resized to.
-
-    Raises:
-      DataError: see `list_files` and `open_image`.
-    """
-    paths, labels, label_names = list_files(root, split)
-    channels = num_channels(paths[0])
-    side = min(open_image(paths[0], channels).size)
-    images = np.empty((len(paths), side, side, channels), np.uint8)
-    for i, path in enumerate(tqdm(paths, desc=f"decoding {root.name}", disable=None)):
-        square = centre_square(open_image(path, channels))
-        if square.size != (side, side):
-            square = square.resize((side, side), Image.Resampling.BILINEAR)
-        images[i] = np.asarray(square).reshape(side, side, channels)
-    return DecodedSet(images, labels, label_names)
+    listing = list_files(root, split)
+    # Of both: a first image in colour among the others changes this split as well.
+    fingerprint = fingerprint_of(_of_both_splits(root))
+    return Location(fingerprint, functools.partial(_open, root, listing))

@@ -40,7 +40,13 @@ class LabelPartition:
 
 
 def _counts(labels: np.ndarray, label_names: tuple[str, ...]) -> np.ndarray:
-    counts = np.bincount(labels, minlength=len(label_names))
+    num = len(label_names)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < num:
+        raise DataError(
+            f"the labels reach from {labels.min()} to {labels.max()} but {num} labels "
+            "have names; mend the data set (config.dataset.name)."
+        )
+    counts = np.bincount(labels, minlength=num)
     for label, count in enumerate(counts):
         if count == 0:
             raise DataError(

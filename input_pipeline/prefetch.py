@@ -23,6 +23,8 @@ def prefetch(
     Raises:
       Exception: whatever `batch_at` or `put` raised, at the step it belongs to.
     """
+    if depth < 1:  # for a queue that means: no bound
+        raise ValueError(f"depth={depth} must be 1 or more.")
     ready: queue.Queue = queue.Queue(maxsize=depth)
     stopped = threading.Event()
 
@@ -39,7 +41,8 @@ def prefetch(
         for step in steps:
             try:
                 item = (step, put(batch_at(step)), None)
-            except Exception as error:
+            # Not only Exception: what ends this thread must not leave ours waiting.
+            except BaseException as error:
                 offer((step, None, error))
                 return
             if not offer(item):

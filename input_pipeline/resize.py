@@ -1,45 +1,48 @@
-"""Images of one size to images of another."""
+"""Pictures of any size to squares of one."""
 
-import numpy as np
 from PIL import Image
 
 from input_pipeline.errors import DataError
 
+RESIZES = ("pad", "bilinear", "nearest", "none")
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "nearest": Image.Resampling.NEAREST,
 }
 
 
-def resized(images: np.ndarray, size: int, how: str) -> np.ndarray:
-    """Brings square images to `size` x `size` pixels.
+def centre_square(picture: Image.Image) -> Image.Image:
+    """Cuts the largest centred square out of a picture."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    if picture.size == (side, side):
+        return picture
+    return picture.crop((left, top, left + side, top + side))
+
+
+def fitted(picture: Image.Image, size: int, how: str) -> Image.Image:
+    """Cuts out the centred square and brings it to `size` x `size` pixels.
 
     Args:
-      images: uint8 [n, y, x, c].
+      picture: grey or RGB.
       size: side of the result [pixels].
-      how: "pad", "bilinear", "nearest" or "none".
-
-    Returns:
-      uint8 [n, size, size, c].
+      how: "pad" (centred in black), "bilinear" (antialiased where it shrinks),
+        "nearest" or "none" (it has that size).
 
     Raises:
-      DataError: the images have another size and `how` does not change it.
+      DataError: the square has another size and `how` cannot change it.
     """
-    found = images.shape[1:3]
-    if found == (size, size):
-        return images
-    if how == "none" or (how == "pad" and max(found) > size):
-        raise DataError(
-            f"config.dataset.image_size={size} but images are {found[0]}x{found[1]} "
-            f"and config.dataset.resize={how!r}; set it to 'bilinear'."
-        )
-    if how == "pad":
-        before = [(size - side) // 2 for side in found]
-        margins = [(b, size - side - b) for b, side in zip(before, found, strict=True)]
-        return np.pad(images, [(0, 0), *margins, (0, 0)])
-    result = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
-    for image, out in zip(images, result, strict=True):
-        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-        picture = picture.resize((size, size), _FILTERS[how])
-        out[...] = np.asarray(picture).reshape(out.shape)
-    return result
+    square = centre_square(picture)
+    side = square.width
+    if side == size:
+        return square
+    if how in _FILTERS:
+        return square.resize((size, size), _FILTERS[how])
+    if how == "pad" and side < size:
+        result = Image.new(square.mode, (size, size))
+        result.paste(square, ((size - side) // 2, (size - side) // 2))
+        return result
+    raise DataError(
+        f"config.dataset.image_size={size} but there are images of {side} x {side} "
+        f"pixels and config.dataset.resize={how!r}; set it to 'bilinear'."
+    )

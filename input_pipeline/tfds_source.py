@@ -1,17 +1,24 @@
-"""The only door to TensorFlow Datasets; reading never loads TensorFlow itself."""
+"""The only door to TensorFlow Datasets; only preparing a set loads TensorFlow."""
 
+import functools
 import importlib.util
+import io
 import pathlib
 import re
 
-import numpy as np
-from tqdm import tqdm
+from PIL import Image
 
-from input_pipeline.decoded import DecodedSet
 from input_pipeline.errors import DataError
+from input_pipeline.image_source import ImageSource
+from input_pipeline.location import Location, fingerprint_of
 
 _TFDS_NAMES = {"imagenet": "imagenet2012"}
 _TFDS_SPLITS = {("imagenet", "test"): "validation"}
+
+
+def tfds_name(name: str) -> str:
+    """What TFDS calls the set `name`."""
+    return _TFDS_NAMES.get(name, name)
 
 
 def _newest_version(folder: pathlib.Path) -> pathlib.Path | None:
@@ -24,90 +31,77 @@ def _newest_version(folder: pathlib.Path) -> pathlib.Path | None:
     return max(versions)[1] if versions else None
 
 
-def _missing(name: str, data_dir: pathlib.Path, why: str) -> DataError:
-    tfds_name = _TFDS_NAMES.get(name, name)
-    return DataError(
-        f"config.dataset.data_dir={str(data_dir)!r} does not hold {name} and it could "
-        f"not be downloaded ({why}); place a set prepared by TensorFlow Datasets as "
-        f"ArrayRecord in {data_dir / tfds_name}/VERSION/, or the original files in "
-        f"{data_dir / name}/."
+def _open(name: str, split: str, version: pathlib.Path) -> ImageSource:
+    import tensorflow_datasets as tfds
+
+    what = f"{name} {split} in {version} (config.dataset.data_dir)"
+    try:
+        builder = tfds.builder_from_directory(str(version))
+        # Ours decodes: it is the same for all sources, and threads can share it.
+        source = builder.as_data_source(
+            split=_TFDS_SPLITS.get((name, split), split),
+            decoders={"image": tfds.decode.SkipDecoding()},
+        )
+        num, features = len(source), builder.info.features
+        label_names = tuple(features["label"].names)
+        channels = features["image"].shape[-1]
+        if not num:
+            raise ValueError("it has no records")
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(
+            f"{what} cannot be opened ({why}); prepare it anew as ArrayRecord."
+        ) from error
+
+    def read(number: int) -> tuple[Image.Image, int]:
+        record = source[number]
+        return Image.open(io.BytesIO(record["image"])), int(record["label"])
+
+    return ImageSource(
+        num=num,
+        label_names=label_names,
+        read=read,
+        name_of=lambda number: f"record {number} of {what}",
+        remedy="prepare the set anew",
+        count_channels=lambda: channels,
     )
 
 
-def _prepare(name: str, data_dir: pathlib.Path) -> None:
-    """Downloads and prepares a set; needs a network and the package tensorflow-cpu."""
-    # Asked first: without it the download succeeds or times out in vain.
-    if importlib.util.find_spec("tensorflow") is None:
-        raise _missing(name, data_dir, "preparing needs the package tensorflow-cpu")
-    import tensorflow_datasets as tfds
-
-    tfds_name = _TFDS_NAMES.get(name, name)
-    try:
-        builder = tfds.builder(
-            tfds_name, data_dir=str(data_dir), file_format="array_record"
-        )
-        builder.download_and_prepare()
-    # Whatever stops a download is the user's to know in one line, by any name.
-    except (Exception, SystemExit) as error:
-        why = f"{type(error).__name__}: {error}".splitlines()[0][:120]
-        raise _missing(name, data_dir, why) from error
-
-
-def open_source(name: str, split: str, data_dir: pathlib.Path, *, decode: bool = True):
-    """Opens a prepared set, preparing it first if it is missing.
-
-    Args:
-      name: of the data set, in our spelling.
-      split: "train" or "test".
-      data_dir: where TensorFlow Datasets keeps prepared sets.
-      decode: False leaves images as the bytes of their files.
+def locate(name: str, split: str, data_dir: pathlib.Path) -> Location | None:
+    """Finds a prepared split; imports nothing.
 
     Returns:
-      (random-access source of records, label names, features).
+      Where it is, or None if no version of the set is prepared in `data_dir`.
+      Opening it raises DataError where its files are damaged.
+    """
+    version = _newest_version(data_dir / tfds_name(name))
+    if version is None:
+        return None
+    files = sorted(path for path in version.iterdir() if path.is_file())
+    return Location(
+        fingerprint_of(files), functools.partial(_open, name, split, version)
+    )
+
+
+def prepare(name: str, data_dir: pathlib.Path) -> None:
+    """Downloads and prepares a set; needs a network and the package tensorflow-cpu.
 
     Raises:
-      DataError: it is missing and cannot be had, or its files are damaged.
+      DataError: why that is impossible, in a few words.
     """
+    # Asked first: without it the download succeeds or times out in vain.
+    if importlib.util.find_spec("tensorflow") is None:
+        raise DataError("preparing a download needs the package tensorflow-cpu")
     import tensorflow_datasets as tfds
 
-    folder = data_dir / _TFDS_NAMES.get(name, name)
-    if _newest_version(folder) is None:
-        _prepare(name, data_dir)
-    version = _newest_version(folder)
-    if version is None:
-        raise _missing(name, data_dir, "preparing left no files")
     try:
-        builder = tfds.builder_from_directory(str(version))
-        skip = {} if decode else {"image": tfds.decode.SkipDecoding()}
-        source = builder.as_data_source(
-            split=_TFDS_SPLITS.get((name, split), split), decoders=skip or None
+        builder = tfds.builder(
+            tfds_name(name), data_dir=str(data_dir), file_format="array_record"
         )
-    except Exception as error:
-        why = str(error).splitlines()[0][:160]
-        raise DataError(
-            f"{version} (config.dataset.data_dir) cannot be opened: {why}; prepare it "
-            "anew as ArrayRecord."
-        ) from error
-    return source, tuple(builder.info.features["label"].names), builder.info.features
-
-
-def read(name: str, split: str, data_dir: pathlib.Path) -> DecodedSet:
-    """Decodes a whole split of a set of small images.
-
-    Raises:
-      DataError: missing set or damaged record.
-    """
-    source, label_names, features = open_source(name, split, data_dir)
-    images = np.empty((len(source), *features["image"].shape), np.uint8)
-    labels = np.empty(len(source), np.int32)
-    for i in tqdm(range(len(source)), desc=f"decoding {name} {split}", disable=None):
-        try:
-            record = source[i]
-            images[i], labels[i] = record["image"], record["label"]
-        except Exception as error:
-            why = str(error).splitlines()[0][:160]
-            raise DataError(
-                f"record {i} of {name} {split} in {data_dir} (config.dataset.data_dir) "
-                f"is damaged: {why}; prepare the set anew."
-            ) from error
-    return DecodedSet(images, labels, label_names)
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    # Whatever stops a download is the user's to know in one line, by any name.
+    except (Exception, SystemExit) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise DataError(f"downloading failed: {why}") from error
