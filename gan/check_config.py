@@ -4,8 +4,11 @@ import difflib
 from typing import NamedTuple
 
 from gan.errors import ConfigError
+from gan.evaluate import SCORES, SCORES_OF_LABELS, score_of
 from gan.label_sharded_step import LOOPS
 from gan.models import image_size_of
+
+FEATURE_NETWORKS = ("own_classifier", "inception_2015", "imagenet_classifier")
 
 _CHOICES = {
     "dataset.resize": ("pad", "bilinear", "nearest", "none"),
@@ -71,11 +74,7 @@ def check_config(config) -> None:
       ConfigError: one line with the field, its value and the remedy.
     """
     for path, choices in _CHOICES.items():
-        value = field(config, path)
-        if value not in choices:
-            close = difflib.get_close_matches(value, choices, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            _refuse(path, value, f"{hint}choose one of {', '.join(choices)}")
+        _check_choice(path, field(config, path), choices)
     for path in _POSITIVE:
         if field(config, path) < 1:
             _refuse(path, field(config, path), "must be 1 or more")
@@ -97,6 +96,31 @@ def check_config(config) -> None:
             f"must divide into config.optimizer.discriminator_steps={rounds} rounds",
         )
     _check_cadences(config)
+    _check_evaluation(config)
+
+
+def _check_choice(path: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        close = difflib.get_close_matches(value, choices, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        _refuse(path, value, f"{hint}choose one of {', '.join(choices)}")
+
+
+def _check_evaluation(config) -> None:
+    for name in config.evaluation.networks:
+        _check_choice("evaluation.networks", name, FEATURE_NETWORKS)
+    if not config.evaluation.networks:
+        return
+    wanted = config.evaluation.best_metric
+    if score_of(wanted) is None:
+        _check_choice("evaluation.best_metric", wanted, SCORES)
+    if config.model.conditioning == "none" and score_of(wanted) in SCORES_OF_LABELS:
+        _refuse(
+            "evaluation.best_metric",
+            wanted,
+            'with config.model.conditioning="none" no image is asked to show a label; '
+            "choose another score, e.g. fid",
+        )
 
 
 def _check_cadences(config) -> None:

@@ -96,12 +96,6 @@ def partition(config, training_set: TrainingSet) -> LabelPartition:
 
 def feature_networks(config, train: LabelledImages) -> list[FeatureNetwork]:
     """Makes the networks that scores are measured with, in the order of their names."""
-    unknown = set(config.evaluation.networks) - _MAKERS.keys()
-    if unknown:
-        raise ConfigError(
-            f"config.evaluation.networks={tuple(config.evaluation.networks)}: "
-            f"{sorted(unknown)[0]!r} is unknown; choose of {', '.join(_MAKERS)}."
-        )
     return [_MAKERS[name](config, train) for name in config.evaluation.networks]
 
 
@@ -154,7 +148,7 @@ def find_score(config, scores: dict[str, float]) -> float:
     """Returns the score that `config.evaluation.best_metric` names.
 
     Names of scores end with the network and numbers of images; the field may leave
-    these out.
+    these out; then the first network's counts.
 
     Raises:
       ConfigError: no network measures that score.

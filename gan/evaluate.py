@@ -14,6 +14,12 @@ from input_pipeline.array_cache import directory
 from input_pipeline.arrays import LabelledImages
 
 FORMAT_VERSION = 1
+SCORES_OF_LABELS = ("intra_fid", "own_label_accuracy")
+SCORES = (
+    *("fid", "precision", "recall", "density", "coverage", "is_mean", "is_std"),
+    *SCORES_OF_LABELS,
+)
+SMALLER_IS_BETTER = ("fid", "intra_fid", "is_std")
 NEIGHBOUR = 5  # neighbourhoods reach to the fifth neighbour
 MAX_NEIGHBOURHOODS = 10_000  # images whose neighbourhoods are compared
 
@@ -45,6 +51,15 @@ def spread_over_labels(labels: np.ndarray, num: int, seed: int) -> np.ndarray:
         quantiles[places] = (np.arange(len(places)) + 0.5) / len(places)
     # Where quantiles are equal (labels with as many images) the shuffle decides.
     return np.sort(order[np.argsort(quantiles, kind="stable")[:num]])
+
+
+def score_of(name: str) -> str | None:
+    """The score that a name, whole or in part, stands for; None if it is none.
+
+    "fid" and "fid_own_classifier_mnist_r10000_f10000" are both "fid".
+    """
+    matching = [s for s in SCORES if name == s or name.startswith(f"{s}_")]
+    return matching[0] if matching else None
 
 
 def score_name(score: str, network: str, num_fake: int, num_real: int = 0) -> str:
@@ -131,26 +146,30 @@ class Evaluator:
             metrics.moments_by_label(features, self._real_labels, self.num_labels),
         )
 
-    def run(self, fakes: np.ndarray, fake_labels: np.ndarray) -> dict[str, float]:
+    def run(
+        self, fakes: np.ndarray, fake_labels: np.ndarray | None
+    ) -> dict[str, float]:
         """Scores generated images.
 
         Args:
           fakes: uint8 [num_fake, y, x, c].
           fake_labels: integers [num_fake]; the labels that they were asked to show,
-            each twice or more.
+            each twice or more; None if they were not asked to show any.
 
         Returns:
-          For every network: fid, intra_fid, precision, recall, density, coverage;
-          is_mean and is_std where it has classes; own_label_accuracy where they are
-          the data's labels. Names as by `score_name`.
+          For every network: fid, precision, recall, density, coverage; is_mean and
+          is_std where it has classes; with labels also intra_fid, and
+          own_label_accuracy where its classes are the data's labels. Names as by
+          `score_name`.
         """
         if fakes.shape != (self.num_fake, *self._image_shape):
             raise ValueError(
                 f"fakes must have the shape {(self.num_fake, *self._image_shape)}, "
                 f"got {fakes.shape}."
             )
-        fake_labels = np.asarray(fake_labels)
-        self._check_labels(fake_labels)
+        if fake_labels is not None:
+            fake_labels = np.asarray(fake_labels)
+            self._check_labels(fake_labels)
         scores = {}
         for network, reals in self._networks:
             features, probabilities = network.run(fakes)
@@ -186,13 +205,18 @@ class Evaluator:
         }
 
     def _distances(self, reals, features, fake_labels) -> dict[str, float]:
-        by_label = metrics.moments_by_label(features, fake_labels, self.num_labels)
-        return {
-            "fid": metrics.frechet_distance(reals.moments, metrics.moments(features)),
-            "intra_fid": metrics.intra_class_frechet(reals.moments_by_label, by_label),
-        }
+        moments = metrics.moments(features)
+        scores = {"fid": metrics.frechet_distance(reals.moments, moments)}
+        if fake_labels is not None:
+            by_label = metrics.moments_by_label(features, fake_labels, self.num_labels)
+            scores["intra_fid"] = metrics.intra_class_frechet(
+                reals.moments_by_label, by_label
+            )
+        return scores
 
     def _neighbourhoods(self, reals, features, fake_labels):
+        if fake_labels is None:
+            fake_labels = np.zeros(self.num_fake, np.int64)
         near = spread_over_labels(fake_labels, MAX_NEIGHBOURHOODS, self._seed)
         scores = neighbourhood_scores(
             reals.features[self._near],

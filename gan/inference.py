@@ -74,10 +74,9 @@ def evaluate(config, workdir: str, which: str) -> dict[str, float]:
     train = data.load(config, "train")
     evaluator = data.make_evaluator(config, train)
     labels = data.labels_to_score(config, train)
-    fakes = trained.setup.sampler.sample(
-        trained.params, trained.batch_stats, labels, seed=1
-    )
-    scores = evaluator.run(fakes, labels)
+    sampler = trained.setup.sampler
+    fakes = sampler.sample(trained.params, trained.batch_stats, labels, seed=1)
+    scores = evaluator.run(fakes, labels if sampler.shows_labels else None)
     path = pathlib.Path(workdir).expanduser()
     writer = MetricWriter(path, enabled=is_first_process(), resume_step=None)
     writer.scores(trained.step, {"seed": config.seed, "checkpoint": which, **scores})

@@ -52,6 +52,7 @@ class Sampler:
         """
         self._pair = pair
         self._per_label = conditioning == "per_label"
+        self.shows_labels = conditioning != "none"
         self.num_labels = num_labels
 
     def sample(

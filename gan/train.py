@@ -8,6 +8,7 @@ import numpy as np
 
 from gan import data
 from gan.check_config import check_config, check_facts
+from gan.evaluate import SMALLER_IS_BETTER, score_of
 from gan.recovery import bad_entries, revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
@@ -30,8 +31,6 @@ MAY_CHANGE = (
     "parallel.",
     "evaluation.",
 )
-
-_LARGER_IS_BETTER = ("is_mean", "own_label", "precision", "recall", "density", "cover")
 
 
 def _batches(config, setup: Setup, training_set, partition, steps: range):
@@ -57,11 +56,13 @@ class _Run:
         )
         self.best = BestCheckpoint(
             workdir / "best",
-            larger_is_better=config.evaluation.best_metric.startswith(
-                _LARGER_IS_BETTER
-            ),
+            larger_is_better=score_of(config.evaluation.best_metric)
+            not in SMALLER_IS_BETTER,
         )
+        # Before training, so that a missing file of weights is not found out late.
         self.images, self.evaluator = images, None
+        if config.evaluation.networks:
+            self.evaluator = data.make_evaluator(config, images)
         self.extra = {
             "num_labels": setup.facts.num_labels,
             "channels": setup.facts.channels,
@@ -105,13 +106,12 @@ class _Run:
         self.writer.image_grid("reals", np.stack(rows))
 
     def score(self, step: int) -> dict[str, float]:
-        if not self.config.evaluation.networks:
+        if self.evaluator is None:
             return {}
-        if self.evaluator is None:  # expensive: not before it is needed
-            self.evaluator = data.make_evaluator(self.config, self.images)
         labels = data.labels_to_score(self.config, self.images)
-        fakes = self.setup.sampler.sample(*self.generators(), labels, seed=1)
-        scores = self.evaluator.run(fakes, labels)
+        sampler = self.setup.sampler
+        fakes = sampler.sample(*self.generators(), labels, seed=1)
+        scores = self.evaluator.run(fakes, labels if sampler.shows_labels else None)
         self.writer.scores(step, {"seed": self.config.seed, **scores})
         score = data.find_score(self.config, scores)
         self.best.offer(step, score, self.state, self.extra)

@@ -3,7 +3,8 @@
 import pytest
 
 from configs import common, digits
-from gan.check_config import Facts, check_config, check_facts
+from gan import data
+from gan.check_config import FEATURE_NETWORKS, Facts, check_config, check_facts
 from gan.errors import ConfigError
 
 WRONG = [
@@ -15,6 +16,7 @@ WRONG = [
     ("model.features", (), "channels"),
     ("per_entry_batch_size", 7, "discriminator_steps=2"),
     ("log_every_steps", 3, "steps_per_dispatch=2"),
+    ("evaluation.best_metric", "intra_fit", "did you mean 'intra_fid'"),
 ]
 
 
@@ -35,6 +37,25 @@ def test_a_wrong_field_is_named_with_value_and_remedy(path, value, remedy):
     assert f"config.{path}={value!r}" in message
     assert remedy in message
     assert "\n" not in message
+
+
+def test_an_unknown_feature_network_is_named_before_anything_is_trained():
+    config = digits.get_config("smoke")
+    config.evaluation.networks = ("own_clasifier",)
+    with pytest.raises(ConfigError, match="did you mean 'own_classifier'"):
+        check_config(config)
+
+
+def test_every_feature_network_that_is_offered_can_be_made():
+    assert data._MAKERS.keys() == set(FEATURE_NETWORKS)
+
+
+@pytest.mark.parametrize("score", ["intra_fid", "own_label_accuracy_own_classifier"])
+def test_without_labels_no_score_of_labels_chooses_the_best(score):
+    config = digits.get_config("single")
+    config.evaluation.best_metric = score
+    with pytest.raises(ConfigError, match="conditioning"):
+        check_config(config)
 
 
 def test_facts_that_the_data_contradicts_are_refused():

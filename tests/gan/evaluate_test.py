@@ -5,7 +5,13 @@ import pytest
 
 from gan import metrics
 from gan.errors import ConfigError
-from gan.evaluate import Evaluator, score_name, spread_over_labels
+from gan.evaluate import (
+    SCORES_OF_LABELS,
+    Evaluator,
+    score_name,
+    score_of,
+    spread_over_labels,
+)
 from gan.features import FeatureNetwork
 from gan.neighbourhood_metrics import neighbourhood_scores
 from input_pipeline.arrays import LabelledImages
@@ -116,6 +122,20 @@ def test_a_network_gives_the_scores_that_it_can(
     scores = _evaluator(tmp_path, [network]).run(*_images(30))
     names = {score_name(x, "some", 30, 60) for x in DISTANCES}
     assert scores.keys() == names | {score_name(x, "some", 30) for x in expected}
+
+
+def test_images_of_no_label_are_not_scored_by_label(tmp_path):
+    evaluator, (fakes, labels) = _evaluator(tmp_path), _images(30, seed=1)
+    with_labels, without = evaluator.run(fakes, labels), evaluator.run(fakes, None)
+    missing = with_labels.keys() - without.keys()
+    assert {score_of(name) for name in missing} == set(SCORES_OF_LABELS)
+    assert without == {name: with_labels[name] for name in without}
+
+
+def test_a_score_is_told_from_its_name():
+    assert score_of("fid_quarters_r60_f30") == score_of("fid") == "fid"
+    assert score_of("intra_fid_own_classifier_r10_f10") == "intra_fid"
+    assert score_of("fidelity") is None
 
 
 def test_several_networks_score_side_by_side(tmp_path):

@@ -38,6 +38,15 @@ def test_every_loop_over_entries_gives_the_same_states(loop):
     _assert_close(found, expected, 1e-5)
 
 
+@pytest.mark.parametrize("loop", ["dispatch", "vmap"])
+def test_several_steps_in_one_dispatch_are_those_steps(loop):
+    expected, last = small_stack(loop=loop).run(steps=4)
+    several = small_stack(loop=loop, steps_per_dispatch=2)
+    found, metrics = several.run(steps=4)
+    _assert_close(found, expected, 1e-5)
+    _assert_close(metrics, last, 1e-4)
+
+
 def _crosses_labels(mesh, text):
     """Whether any collective joins devices of different rows of the mesh."""
     data = mesh.shape["data"]

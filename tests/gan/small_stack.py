@@ -26,16 +26,20 @@ class SmallStack(NamedTuple):
     step: object
     batch_layout: object
     state: object
+    steps_per_dispatch: int
 
     def run(self, steps, batch_size=12, inject=None):
         """Takes steps on fixed random images; `inject` may change the first state."""
         state = self.state if inject is None else inject(self.state)
         num_entries = state.step.shape[0]
-        for number in range(steps):
-            batch = to_mesh(
-                batch_at(number, num_entries, batch_size), self.batch_layout
-            )
-            state, metrics = self.step(state, batch, jax.random.key(5))
+        for first in range(0, steps, self.steps_per_dispatch):
+            several = [
+                batch_at(first + k, num_entries, batch_size)
+                for k in range(self.steps_per_dispatch)
+            ]
+            batches = jax.tree.map(lambda *xs: np.concatenate(xs), *several)
+            batches = to_mesh(batches, self.batch_layout)
+            state, metrics = self.step(state, batches, jax.random.key(5))
         return jax.device_get((state, metrics))
 
 
@@ -60,6 +64,7 @@ def small_stack(
     normalisation="batch",
     dtype="float32",
     num_classes=0,
+    steps_per_dispatch=1,
 ):
     reduction = mean_over(DATA_AXIS)
     shared = {
@@ -84,9 +89,9 @@ def small_stack(
         num_entries,
         loop=loop,
         chunk_size=2,
-        steps_per_dispatch=1,
+        steps_per_dispatch=steps_per_dispatch,
     )
     layout = sharding(mesh, LABEL_AXIS)
     state = create_stack(jax.random.key(0), pair, num_entries, layout)
     batch_layout = sharding(mesh, None, LABEL_AXIS, DATA_AXIS)
-    return SmallStack(mesh, pair, step, batch_layout, state)
+    return SmallStack(mesh, pair, step, batch_layout, state, steps_per_dispatch)
