@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from gan.label_sharded_step import LOOPS
+from gan.losses import make_loss
+from gan.train_step import StepSettings, make_train_step
 from parallel.compiled import collective_groups
-from parallel.mesh import to_mesh
+from parallel.mesh import DATA_AXIS, to_mesh
+from parallel.reduction import mean_over
 from tests.gan.small_stack import batch_at, small_stack
 
 
@@ -112,3 +115,26 @@ def test_a_step_with_a_nan_is_not_applied():
         np.testing.assert_array_equal(left[1], right[1])
     np.testing.assert_array_equal(after.skipped, [0, 1, 0, 0])
     np.testing.assert_array_equal(after.step, [1, 1, 1, 1])
+
+
+def test_four_devices_share_a_batch_alike_under_pmap():
+    """The older way to share a batch; kept honest by the newer one."""
+    stack = small_stack(num_entries=1, num_devices=4)
+    assert dict(stack.mesh.shape) == {"label": 1, "data": 4}
+    settings = StepSettings(make_loss("non_saturating", 0.0), 1, 0.99)
+    # There gradients stay on their devices by themselves.
+    reduction = mean_over(DATA_AXIS)._replace(as_local=lambda params: params)
+    step = jax.pmap(
+        make_train_step(stack.pair, settings, reduction),
+        axis_name=DATA_AXIS,
+        in_axes=(0, 0, None, None),
+        devices=jax.devices()[:4],
+    )
+    state = jax.tree.map(lambda x: np.repeat(x, 4, axis=0), jax.device_get(stack.state))
+    for number in range(3):
+        batches = batch_at(number, 1, 12)
+        batch = jax.tree.map(lambda x: x.reshape(4, 3, *x.shape[3:]), batches)
+        state, _ = step(state, batch, 0, jax.random.key(5))
+    expected, _ = stack.run(steps=3)
+    one_copy = jax.tree.map(lambda x: x[:1], jax.device_get(state))
+    _assert_close(one_copy, expected, 1e-5)
