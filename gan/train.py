@@ -59,10 +59,7 @@ class _Run:
             larger_is_better=score_of(config.evaluation.best_metric)
             not in SMALLER_IS_BETTER,
         )
-        # Before training, so that a missing file of weights is not found out late.
         self.images, self.evaluator = images, None
-        if config.evaluation.networks:
-            self.evaluator = data.make_evaluator(config, images)
         self.extra = {
             "num_labels": setup.facts.num_labels,
             "channels": setup.facts.channels,
@@ -70,16 +67,22 @@ class _Run:
             "prior": partition.prior().tolist(),
         }
         self.first_step = self.checkpoints.latest_step() or 0
-        if self.first_step:
-            log.info("going on from step %d", self.first_step)
-            self.state = self.checkpoints.restore(
-                self.first_step, setup.abstract_state(setup.state_layout)
-            )
-        else:
-            self.state = setup.create_state()
         self.writer = MetricWriter(
             workdir, enabled=is_first_process(), resume_step=self.first_step
         )
+
+    def begin(self) -> None:
+        """Makes or restores the state; what can go wrong goes wrong before step 1."""
+        if self.first_step:
+            log.info("going on from step %d", self.first_step)
+            self.state = self.checkpoints.restore(
+                self.first_step, self.setup.abstract_state(self.setup.state_layout)
+            )
+        else:
+            self.state = self.setup.create_state()
+        if self.config.evaluation.networks:
+            self.evaluator = data.make_evaluator(self.config, self.images)
+        self._draw_reals()
 
     def generators(self) -> tuple[Any, Any]:
         """The averaged generators and their statistics, where a sampler wants them."""
@@ -95,7 +98,7 @@ class _Run:
         grid = self.setup.sampler.grid(*self.generators(), columns)
         return self.writer.image_grid(f"fakes-{step:06d}", grid)
 
-    def draw_reals(self) -> None:
+    def _draw_reals(self) -> None:
         columns = self.config.evaluation.grid_columns
         rows = [
             self.images.images[
@@ -142,18 +145,35 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
     setup = make_setup(config, facts)
     run = _Run(config, path, setup, training_set.reals, partition)
-    run.draw_reals()
-    train_step = make_step(config, setup)
+    if run.first_step >= config.num_steps:
+        log.info(
+            "complete: step %d of config.num_steps=%d; raise it to go on. Pictures and "
+            "scores are in %s",
+            *(run.first_step, config.num_steps, path),
+        )
+        run.close()
+        return {}
+    run.begin()
     stride = config.parallel.steps_per_dispatch
-    status = Status(
-        run.first_step,
-        config.num_steps,
-        setup.num_entries * config.per_entry_batch_size,
-    )
-    scores = {}
     steps = range(run.first_step, config.num_steps, stride)
-    for first, batches in _batches(config, setup, training_set, partition, steps):
-        run.state, metrics = train_step(run.state, batches, setup.training_key)
+    batches = _batches(config, setup, training_set, partition, steps)
+    scores = _take_steps(run, batches, stride)
+    run.close()
+    jax.block_until_ready(run.state)
+    if is_first_process():
+        _print_results(path, scores)
+    return scores
+
+
+def _take_steps(run: _Run, batches, stride: int) -> dict[str, float]:
+    """Trains to the end, with all that is done on the way; returns the last scores."""
+    config, setup = run.config, run.setup
+    train_step = make_step(config, setup)
+    images_per_step = setup.num_entries * config.per_entry_batch_size
+    status = Status(run.first_step, config.num_steps, images_per_step)
+    scores = {}
+    for first, batch in batches:
+        run.state, metrics = train_step(run.state, batch, setup.training_key)
         step = first + stride
         status.advance(stride)
         is_last = step >= config.num_steps
@@ -165,20 +185,17 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
             )
         with status.paused():
             if step % config.sample_every_steps == 0 or is_last:
-                grid = run.draw_grid(step)
+                run.draw_grid(step)
             if step % config.evaluation.every_steps == 0 or is_last:
                 scores = run.score(step)
             if step % config.checkpoint_every_steps == 0 or is_last:
                 run.save(step)
     status.close()
-    run.close()
-    jax.block_until_ready(run.state)
-    if is_first_process() and steps:
-        _print_results(grid, path, scores)
     return scores
 
 
-def _print_results(grid: pathlib.Path, workdir: pathlib.Path, scores: dict) -> None:
+def _print_results(workdir: pathlib.Path, scores: dict[str, float]) -> None:
+    grid = max(workdir.glob("fakes-*.png"))
     print(f"fakes (rows = labels): {grid}\nreals: {workdir / 'reals.png'}")
     for name, value in scores.items():
         print(f"  {name:60s} {value:10.4f}")

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,15 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_like_one_that_was_not(
     train_and_evaluate(_config(6), str(tmp_path))
     _assert_equal(_arrays(tmp_path, 6), _arrays(uninterrupted, 6))
     assert _losses(tmp_path) == _losses(uninterrupted)
+
+
+def test_a_complete_run_says_so_and_changes_nothing(uninterrupted, tmp_path, caplog):
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    before = _losses(tmp_path / "run")
+    with caplog.at_level("INFO"):
+        assert train_and_evaluate(_config(6), str(tmp_path / "run")) == {}
+    assert "step 6 of config.num_steps=6" in caplog.text
+    assert _losses(tmp_path / "run") == before
 
 
 def test_a_checkpoint_is_continued_on_another_number_of_devices(
