@@ -1,16 +1,55 @@
 """What a compiled program really does between devices."""
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
-_COLLECTIVE = re.compile(
-    r"= .*\b(?:all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
-    r"|collective-broadcast)(?:-start)?\("
+from parallel.hlo_program import Array, Instruction, Program, read_program
+
+KINDS = (
+    *("all-reduce", "all-gather", "reduce-scatter", "all-to-all"),
+    *("collective-permute", "collective-broadcast", "ragged-all-to-all"),
 )
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{(\{[\d,{}]*\})\}")
 _STRIDED = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _BY_AXES = re.compile(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}")
+
+_OP_NAME = re.compile(r'op_name="([^"]*)"')
+# Instructions that hold another one, of a computation of their own.
+_WRAPPERS = ("async", "fusion")
+
+
+class Collective(NamedTuple):
+    """One exchange between devices.
+
+    Attributes:
+      kind: one of KINDS.
+      arrays: what it returns on each device.
+      op_name: where it stands in the Python source's scopes.
+      groups: device numbers that exchange with each other.
+      computation: where it is issued.
+      start: its place in that computation's schedule.
+      done: the place where its result is waited for; `start` if it is synchronous.
+    """
+
+    kind: str
+    arrays: tuple[Array, ...]
+    op_name: str
+    groups: list[list[int]]
+    computation: str
+    start: int
+    done: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its result on one device."""
+        return sum(array.num_bytes for array in self.arrays)
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether other instructions may run between start and done."""
+        return self.done > self.start
 
 
 def _numbers(text: str) -> list[int]:
@@ -39,6 +78,70 @@ def _groups_of(line: str) -> list[list[int]]:
     raise ValueError(f"no device groups found in the collective {line.strip()!r}.")
 
 
+def _kind(program: Program, instruction: Instruction) -> tuple[str, str] | None:
+    """Kind of the collective that an instruction starts, and its whole line."""
+    name = instruction.opcode.removesuffix("-start")
+    if name in KINDS:
+        return name, instruction.line
+    if name in _WRAPPERS:
+        for inner in program.computations.get(instruction.called, ()):
+            if inner.opcode in KINDS:
+                return inner.opcode, inner.line
+    return None
+
+
+def _done(instructions: list[Instruction], start: int) -> int:
+    """Place where the asynchronous instruction at `start` is waited for."""
+    waiting = instructions[start].name
+    for place in range(start + 1, len(instructions)):
+        instruction = instructions[place]
+        if waiting in instruction.operands:
+            if instruction.opcode.endswith("-done"):
+                return place
+            if instruction.opcode.endswith("-update"):
+                waiting = instruction.name
+    return start
+
+
+def collectives(program: Program) -> list[Collective]:
+    """Lists what a program exchanges between devices, in the order of its text.
+
+    What runs inside a fused or asynchronous computation is listed where it starts.
+
+    Raises:
+      ValueError: a collective whose groups cannot be read.
+    """
+    wrapped = {
+        instruction.called
+        for instructions in program.computations.values()
+        for instruction in instructions
+        if instruction.opcode.removesuffix("-start") in _WRAPPERS
+    }
+    found = []
+    for name, instructions in program.computations.items():
+        if name in wrapped:
+            continue
+        for start, instruction in enumerate(instructions):
+            kind = _kind(program, instruction)
+            if kind is None:
+                continue
+            is_start = instruction.opcode.endswith("-start")
+            done = _done(instructions, start) if is_start else start
+            op_name = _OP_NAME.search(kind[1])
+            found.append(
+                Collective(
+                    kind=kind[0],
+                    arrays=instructions[done].arrays,
+                    op_name=op_name[1] if op_name else "",
+                    groups=_groups_of(kind[1]),
+                    computation=name,
+                    start=start,
+                    done=done,
+                )
+            )
+    return found
+
+
 def collective_groups(text: str) -> list[list[int]]:
     """Lists which devices talk to each other in a compiled program.
 
@@ -51,5 +154,4 @@ def collective_groups(text: str) -> list[list[int]]:
     Raises:
       ValueError: a collective whose groups cannot be read.
     """
-    lines = [line for line in text.splitlines() if _COLLECTIVE.search(line)]
-    return [group for line in lines for group in _groups_of(line)]
+    return [group for one in collectives(read_program(text)) for group in one.groups]

@@ -5,6 +5,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+
+from parallel.named_leaves import from_named_leaves, named_leaves
+from parallel.plan_check import scope_name
+from parallel.reduction_plan import Group, ReductionPlan
 
 
 class Reduction(NamedTuple):
@@ -26,15 +32,79 @@ class Reduction(NamedTuple):
     axis_name: str | None
 
 
+def _as_local(axis_name: str, params: Any) -> Any:
+    cast = functools.partial(jax.lax.pcast, axis_name=(axis_name,), to="varying")
+    return jax.tree.map(cast, params)
+
+
 def mean_over(axis_name: str) -> Reduction:
     """Averages every leaf over `axis_name`."""
     mean = functools.partial(jax.lax.pmean, axis_name=axis_name)
-
-    def as_local(params: Any) -> Any:
-        cast = functools.partial(jax.lax.pcast, axis_name=(axis_name,), to="varying")
-        return jax.tree.map(cast, params)
-
+    as_local = functools.partial(_as_local, axis_name)
     return Reduction(as_local, reduce=mean, mean=mean, axis_name=axis_name)
+
+
+def planned(plan: ReductionPlan, axis_name: str) -> Reduction:
+    """Averages over `axis_name`, group by group, in the order of `plan`.
+
+    Each group is one flat buffer and one all-reduce. A buffer waits for the reduction
+    before it, which keeps the compiler from merging groups and from turning their
+    order round. That both hold is to be seen in the compiled program alone.
+
+    Raises:
+      ValueError: when traced, if the gradients are not those of the plan.
+    """
+    mean = functools.partial(jax.lax.pmean, axis_name=axis_name)
+    return Reduction(
+        functools.partial(_as_local, axis_name),
+        reduce=functools.partial(_mean_by_plan, plan, axis_name),
+        mean=mean,
+        axis_name=axis_name,
+    )
+
+
+def _check_is_planned(plan: ReductionPlan, named: dict[str, jax.Array]) -> None:
+    sizes = {name: leaf.size for name, leaf in named.items()}
+    expected = {
+        name: size
+        for group in plan.groups
+        for name, size in zip(group.names, group.sizes, strict=True)
+    }
+    if sizes != expected:
+        differing = sorted(dict(sizes.items() ^ expected.items()))
+        raise ValueError(
+            f"the plan {plan.digest()[:16]} is of other gradients: "
+            f"{', '.join(differing[:3])} differ{'' if len(differing) > 1 else 's'}; "
+            "make the plan again."
+        )
+
+
+def _flat(group: Group, named: dict[str, jax.Array], num_devices: int) -> jax.Array:
+    """One buffer of a group's gradients, already divided if it travels narrower."""
+    leaves = [named[name].ravel() for name in group.names]
+    if all(leaf.dtype == group.wire_dtype for leaf in leaves):
+        return jnp.concatenate(leaves)
+    # Before the cast: the sum of many devices may not fit into a narrow type.
+    return jnp.concatenate([(x / num_devices).astype(group.wire_dtype) for x in leaves])
+
+
+def _mean_by_plan(plan: ReductionPlan, axis_name: str, grads: Any) -> Any:
+    named = named_leaves(grads)
+    _check_is_planned(plan, named)
+    num_devices = jax.lax.axis_size(axis_name)
+    reduced, before = {}, None
+    for number, group in enumerate(plan.groups):
+        flat = _flat(group, named, num_devices)
+        if before is not None:
+            flat, before = jax.lax.optimization_barrier((flat, before))
+        with jax.named_scope(scope_name(number)):
+            before = total = jax.lax.psum(flat, axis_name)
+        places = np.cumsum(group.sizes)[:-1].tolist()
+        for name, part in zip(group.names, jnp.split(total, places), strict=True):
+            leaf = named[name]
+            mean = part / num_devices if leaf.dtype == group.wire_dtype else part
+            reduced[name] = mean.astype(leaf.dtype).reshape(leaf.shape)
+    return from_named_leaves(grads, reduced)
 
 
 def _same(tree: Any) -> Any:

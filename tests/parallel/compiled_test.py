@@ -15,17 +15,29 @@ WRITTEN = [
 ]
 
 
+def _program(*lines):
+    head = ["HloModule m, is_scheduled=true", "ENTRY %e () -> f32[] {"]
+    return "\n".join([*head, *lines])
+
+
 @pytest.mark.parametrize(("written", "groups"), WRITTEN)
 @pytest.mark.parametrize("operation", ["all-reduce", "all-gather-start"])
 def test_groups_are_read_however_they_are_written(written, groups, operation):
-    text = f"  %x = f32[8]{{0}} {operation}(f32[8]{{0}} %y), channel_id=1, {written}\n"
-    assert collective_groups(text) == groups
+    line = f"  %x = f32[8]{{0}} {operation}(f32[8]{{0}} %y), channel_id=1, {written}"
+    assert collective_groups(_program(line)) == groups
 
 
 def test_what_is_no_collective_has_no_groups():
-    assert collective_groups("  %x = f32[8]{0} add(f32[8]{0} %y, f32[8]{0} %z)") == []
+    line = "  %x = f32[8]{0} add(f32[8]{0} %y, f32[8]{0} %z)"
+    assert collective_groups(_program(line)) == []
 
 
 def test_groups_that_cannot_be_read_are_never_passed_over():
+    line = "  %x = f32[8]{0} all-reduce(f32[8]{0} %y), groups=all"
     with pytest.raises(ValueError, match="no device groups"):
-        collective_groups("  %x = f32[8]{0} all-reduce(f32[8]{0} %y), groups=all")
+        collective_groups(_program(line))
+
+
+def test_text_that_is_no_program_is_refused():
+    with pytest.raises(ValueError, match="ENTRY"):
+        collective_groups("module @jit_f attributes {mhlo.num_partitions = 8}")

@@ -1,0 +1,61 @@
+"""What it costs to send groups of gradients while the backward pass goes on."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class LinkCost:
+    """Compute and communication of one step, in seconds.
+
+    Attributes:
+      compute_seconds: of the whole program without communication.
+      bytes_per_second: at which one device's gradients are reduced; of a ring of n
+        devices, the link's bandwidth times n / (2 (n - 1)).
+      latency_seconds: of one reduction of nothing.
+    """
+
+    compute_seconds: float
+    bytes_per_second: float
+    latency_seconds: float
+
+    def __post_init__(self):
+        """Refuses what no link can be."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not value >= 0 or (field.name == "bytes_per_second" and not value):
+                raise ValueError(f"{field.name} must be positive, got {value}.")
+
+    def seconds(self, num_bytes):
+        """Of one reduction of `num_bytes`, a number or an array of numbers."""
+        return self.latency_seconds + num_bytes / self.bytes_per_second
+
+
+def finish_times(
+    ready: Sequence[float], num_bytes: Sequence[float], cost: LinkCost
+) -> np.ndarray:
+    """Replays reductions that wait for their gradients and for each other.
+
+    Args:
+      ready: share of the compute that is done when each group is complete [groups].
+      num_bytes: of each group on the wire [groups].
+      cost: of the link.
+
+    Returns:
+      When each reduction ends [groups], seconds since the step began.
+    """
+    free, ends = 0.0, []
+    for share, size in zip(ready, num_bytes, strict=True):
+        free = max(free, share * cost.compute_seconds) + cost.seconds(size)
+        ends.append(free)
+    return np.array(ends)
+
+
+def exposed_seconds(
+    ready: Sequence[float], num_bytes: Sequence[float], cost: LinkCost
+) -> float:
+    """Seconds by which communication makes the step longer than its compute."""
+    ends = finish_times(ready, num_bytes, cost)
+    return max(0.0, float(ends[-1]) - cost.compute_seconds) if len(ends) else 0.0

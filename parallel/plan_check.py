@@ -1,0 +1,109 @@
+"""Whether a compiled program does what its reduction plan says."""
+
+import re
+from typing import NamedTuple
+
+from parallel.compiled import Collective, collectives
+from parallel.errors import RunError
+from parallel.hlo_program import Array, read_program
+from parallel.reduction_plan import Group, ReductionPlan
+from parallel.run_log import log
+
+_HLO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "float64": "f64"}
+_SCOPE = re.compile(r"\breduction_group_(\d+)\b")
+
+
+def scope_name(number: int) -> str:
+    """Name under which group `number` of a plan is traced, and found again."""
+    return f"reduction_group_{number}"
+
+
+class Verdict(NamedTuple):
+    """What was found in a compiled program.
+
+    Attributes:
+      differences: one line per way in which it departs from the plan.
+      planned: the plan's reductions, in the order in which they are issued.
+      others: every other exchange, e.g. of metrics and batch statistics.
+    """
+
+    differences: tuple[str, ...]
+    planned: tuple[Collective, ...]
+    others: tuple[Collective, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the program does what the plan says."""
+        return not self.differences
+
+    def __str__(self) -> str:
+        """Says it in one line."""
+        if not self.holds:
+            return "the plan does not hold: " + "; ".join(self.differences)
+        asynchronous = sum(one.is_asynchronous for one in self.planned)
+        return (
+            f"the plan holds: {len(self.planned)} groups in their order, "
+            f"{asynchronous} of them asynchronous, {len(self.others)} other collectives"
+        )
+
+
+def _number_of(collective: Collective) -> int | None:
+    found = _SCOPE.search(collective.op_name)
+    return int(found[1]) if found else None
+
+
+def _difference(number: int, group: Group, mine: list[Collective]) -> str | None:
+    expected = Array(_HLO_NAMES[group.wire_dtype], sum(group.sizes))
+    wanted = f"group {number} should be one all-reduce of {expected}"
+    if not mine:
+        return f"{wanted}, but has none of its own: it was merged or removed"
+    if len(mine) > 1 or mine[0].kind != "all-reduce" or mine[0].arrays != (expected,):
+        seen = ", ".join(f"{c.kind} of {' + '.join(map(str, c.arrays))}" for c in mine)
+        return f"{wanted}, but is {seen}"
+    return None
+
+
+def check_plan(plan: ReductionPlan, text: str) -> Verdict:
+    """Compares the all-reduces of a compiled program with those of `plan`.
+
+    Args:
+      plan: of the `reduction.planned` that the program was traced with.
+      text: optimized HLO of the program.
+    """
+    program = read_program(text)
+    found = collectives(program)
+    differences = []
+    if not program.is_scheduled:
+        differences.append("the text is not scheduled, so it shows no order")
+    planned = [one for one in found if _number_of(one) is not None]
+    for number, group in enumerate(plan.groups):
+        mine = [one for one in planned if _number_of(one) == number]
+        differences.append(_difference(number, group, mine))
+    order = [_number_of(one) for one in planned]
+    if order != sorted(order):
+        differences.append(f"the groups are issued in the order {order}")
+    if len({one.computation for one in planned}) > 1:
+        differences.append("the groups are spread over several computations")
+    others = [one for one in found if _number_of(one) is None]
+    return Verdict(tuple(filter(None, differences)), tuple(planned), tuple(others))
+
+
+def require_plan(plan: ReductionPlan, text: str, verify: str) -> Verdict:
+    """Refuses a program that does not do what its plan says.
+
+    Args:
+      plan: see `check_plan`.
+      text: see `check_plan`.
+      verify: "error", or "warn" to go on all the same.
+
+    Raises:
+      RunError: the plan does not hold and `verify` is "error".
+    """
+    verdict = check_plan(plan, text)
+    if not verdict.holds and verify == "error":
+        raise RunError(
+            f'{verdict}. config.parallel.verify="{verify}": choose "warn" to train '
+            "all the same, or another config.parallel.policy."
+        )
+    log.log(20 if verdict.holds else 30, "%s", verdict)
+    return verdict

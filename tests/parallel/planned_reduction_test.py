@@ -1,0 +1,169 @@
+"""A planned reduction is the plain mean, and the compiled program does as planned."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from parallel.compiler_options import compiler_options
+from parallel.errors import RunError
+from parallel.link_cost import LinkCost
+from parallel.mesh import DATA_AXIS, make_mesh
+from parallel.plan_check import check_plan, require_plan
+from parallel.production_order import production_order
+from parallel.reduction import mean_over, planned
+from parallel.reduction_plan import make_plan
+
+DEPTH, WIDTH, BATCH = 6, 16, 16
+COST = LinkCost(compute_seconds=1e-3, bytes_per_second=4e6, latency_seconds=1e-5)
+POLICIES = {
+    "per_leaf": {},
+    "one": {},
+    "per_block": {},
+    "chunks": {"num_groups": 4},
+    "byte_bounds": {"first": 1100, "largest": 2300, "last": 1100},
+    "optimal": {"cost": COST},
+}
+
+
+def _weights():
+    key = jax.random.key(0)
+    return {
+        f"layer_{DEPTH - i}": {
+            "kernel": jax.random.normal(jax.random.fold_in(key, i), (WIDTH, WIDTH)) / 4,
+            "bias": jnp.zeros(WIDTH),
+        }
+        for i in range(DEPTH)
+    }
+
+
+def _loss(weights, x):
+    for i in range(DEPTH):
+        layer = weights[f"layer_{DEPTH - i}"]
+        x = jnp.tanh(x @ layer["kernel"] + layer["bias"][None])
+    return jnp.mean(x**2)
+
+
+def _examples():
+    return jax.random.normal(jax.random.key(7), (BATCH, WIDTH))
+
+
+def _plan(policy="chunks", **settings):
+    order = production_order(jax.grad(_loss), _weights(), _examples())
+    return make_plan(order, policy, **(POLICIES[policy] | settings))
+
+
+def _compile(reduction, num_devices=8, options="cpu"):
+    mesh = make_mesh(1, BATCH, jax.devices()[:num_devices])
+
+    def step(weights, x):
+        loss, grads = jax.value_and_grad(_loss)(reduction.as_local(weights), x)
+        return reduction.mean(loss), reduction.reduce(grads)
+
+    sharded = jax.shard_map(
+        step,
+        mesh=mesh,
+        in_specs=(PartitionSpec(), PartitionSpec(DATA_AXIS)),
+        out_specs=PartitionSpec(),
+    )
+    options = compiler_options(options) if options else None
+    compiled = jax.jit(sharded, compiler_options=options).lower(_weights(), _examples())
+    return compiled.compile()
+
+
+@functools.cache
+def _plain(num_devices=8):
+    return _compile(mean_over(DATA_AXIS), num_devices)(_weights(), _examples())
+
+
+@pytest.mark.parametrize("num_devices", [1, 2, 8])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_gives_the_plain_mean(policy, num_devices):
+    """Sums of a group are those of its leaves: at most 2 units in the last place."""
+    step = _compile(planned(_plan(policy), DATA_AXIS), num_devices)
+    found, expected = step(_weights(), _examples()), _plain(num_devices)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_max_ulp(np.asarray(a), np.asarray(b), maxulp=2)
+
+
+@pytest.mark.parametrize("wire_dtype", ["bfloat16", "float16"])
+def test_narrow_wires_round_and_no_more(wire_dtype):
+    plan = _plan("per_block", wire_dtype=wire_dtype)
+    _, found = _compile(planned(plan, DATA_AXIS))(_weights(), _examples())
+    largest = {"bfloat16": 2**-8, "float16": 2**-11}[wire_dtype]
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+        assert a.dtype == jnp.float32
+        # One rounding per device's share and one per partial sum.
+        np.testing.assert_allclose(a, b, atol=16 * largest * np.abs(b).max())
+        assert not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_compiled_program_has_exactly_the_planned_collectives(policy):
+    plan = _plan(policy)
+    text = _compile(planned(plan, DATA_AXIS)).as_text()
+    verdict = check_plan(plan, text)
+    assert verdict.holds, verdict
+    assert [c.num_bytes for c in verdict.planned] == [g.num_bytes for g in plan.groups]
+    # Beside the plan there is the mean of the loss, four bytes.
+    assert [c.num_bytes for c in verdict.others] == [4]
+    assert "holds" in str(verdict)
+
+
+def test_a_program_whose_groups_were_merged_is_caught():
+    plan = _plan()
+    text = _compile(planned(plan, DATA_AXIS), options=None).as_text()
+    verdict = check_plan(plan, text)
+    assert not verdict.holds
+    assert "group 0 should be one all-reduce of" in str(verdict)
+
+
+def test_a_program_of_another_plan_is_caught():
+    text = _compile(planned(_plan("per_block"), DATA_AXIS)).as_text()
+    assert not check_plan(_plan("chunks"), text).holds
+    assert not check_plan(_plan("one"), text).holds
+
+
+def test_groups_in_another_order_are_caught():
+    plan = _plan()
+    text = _compile(planned(plan, DATA_AXIS)).as_text()
+    swapped = (
+        text.replace("reduction_group_1", "reduction_group_x")
+        .replace("reduction_group_2", "reduction_group_1")
+        .replace("reduction_group_x", "reduction_group_2")
+    )
+    assert "issued in the order [0, 2, 1, 3]" in str(check_plan(plan, swapped))
+
+
+def test_a_reduction_that_was_forgotten_is_caught():
+    plan = _plan()
+    lines = _compile(planned(plan, DATA_AXIS)).as_text().splitlines()
+    kept = [line for line in lines if "reduction_group_2" not in line]
+    assert "group 2 should be" in str(check_plan(plan, "\n".join(kept)))
+
+
+def test_a_plan_that_does_not_hold_is_an_error_unless_only_a_warning_is_wanted():
+    plan = _plan()
+    text = _compile(planned(plan, DATA_AXIS), options=None).as_text()
+    with pytest.raises(RunError, match=r"config\.parallel\.verify"):
+        require_plan(plan, text, "error")
+    assert not require_plan(plan, text, "warn").holds
+
+
+def test_gradients_that_the_plan_does_not_know_are_named():
+    plan = make_plan(
+        production_order(jax.grad(_loss), _weights(), _examples())[1:], "one"
+    )
+    with pytest.raises(ValueError, match=r"of other gradients: layer_1/\w+ differs"):
+        _compile(planned(plan, DATA_AXIS))
+
+
+def test_without_own_copies_planned_gradients_are_eight_times_too_large():
+    """The trap of the automatic sum: here it cannot pass unseen."""
+    careless = planned(_plan(), DATA_AXIS)._replace(as_local=lambda params: params)
+    _, found = _compile(careless)(_weights(), _examples())
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+        np.testing.assert_allclose(a, 8 * b, rtol=1e-5)
