@@ -10,6 +10,7 @@ B images. Runs that are complete in --workdir are not repeated.
 
 import json
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,7 @@ COLUMNS = {
     "is_mean_": "IS",
     "precision_": "precision",
     "recall_": "recall",
+    "images_per_second": "images/s",
 }
 
 
@@ -42,22 +44,42 @@ def _workdir(variant: str, seed: int) -> pathlib.Path:
 
 
 def _run(variant: str, seed: int) -> dict:
-    """Trains one run to its end and returns its last line of scores."""
+    """Trains one run to its end; returns its last scores, its speed and its memory."""
     workdir = _workdir(variant, seed)
     command = [sys.executable, "main.py", f"--config={_CONFIG.value}:{variant}"]
     command += [f"--workdir={workdir}", f"--config.seed={seed}"]
     command += [f"--config.{field}" for field in _SET.value]
     subprocess.run(command, check=True)
-    lines = (workdir / "eval.jsonl").read_text().splitlines()
-    return json.loads(lines[-1])
+    ticks = _lines(workdir / "metrics.jsonl")
+    name = pathlib.Path(_CONFIG.value).stem
+    pictures = results_file.DIRECTORY / f"{name}_{variant}_fakes.png"
+    if seed == 0:
+        shutil.copy(max(workdir.glob("fakes-*.png")), pictures)
+    return {
+        **_lines(workdir / "eval.jsonl")[-1],
+        "images_per_second": statistics.median(t["images_per_second"] for t in ticks),
+        "memory_gib": max(t["memory_gib"] for t in ticks),
+    }
+
+
+def _lines(path: pathlib.Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _title(name: str) -> str | None:
+    """Heading of a score's column, with its network and numbers of images."""
+    for prefix, title in COLUMNS.items():
+        if name.startswith(prefix):
+            measured_with = name.removeprefix(prefix)
+            return f"{title} ({measured_with})" if measured_with else title
+    return None
 
 
 def _row(runs: list[dict]) -> dict[str, str]:
     """Mean and spread over seeds of the scores that the table shows."""
     row = {}
-    for prefix, title in COLUMNS.items():
-        names = [name for name in runs[0] if name.startswith(prefix)]
-        for name in names:
+    for name in runs[0]:
+        if title := _title(name):
             values = [run[name] for run in runs]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             row[title] = f"{statistics.mean(values):.3f} ± {spread:.3f}"
@@ -66,7 +88,9 @@ def _row(runs: list[dict]) -> dict[str, str]:
 
 def markdown(rows: dict[str, dict[str, str]]) -> str:
     """Formats the table; a score that a variant does not have is an empty cell."""
-    titles = [t for t in COLUMNS.values() if any(t in row for row in rows.values())]
+    order = list(COLUMNS.values())
+    titles = dict.fromkeys(title for row in rows.values() for title in row)
+    titles = sorted(titles, key=lambda title: order.index(title.split(" (")[0]))
     lines = [f"| | {' | '.join(titles)} |", f"|---{'|---' * len(titles)}|"]
     lines += [
         f"| {name} | {' | '.join(row.get(title, '') for title in titles)} |"

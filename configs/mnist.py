@@ -26,21 +26,21 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config.num_steps = 12_000
     if variant in ("tuned", "single", "conditional"):
         config.model.features = (128, 64, 32)
-        config.per_entry_batch_size = 32
-        config.optimizer.generator_learning_rate = 4e-4
-        config.optimizer.discriminator_learning_rate = 4e-4
-        config.num_steps = 800
-        config.log_every_steps = 50
-        config.sample_every_steps = 200
-        config.checkpoint_every_steps = 200
-        config.evaluation.every_steps = 200
+        config.per_entry_batch_size = 8
+        config.optimizer.generator_learning_rate = 1e-3
+        config.optimizer.discriminator_learning_rate = 1e-3
+        config.num_steps = 3200
+        config.log_every_steps = 100
+        config.sample_every_steps = 800
+        config.checkpoint_every_steps = 800
+        config.evaluation.every_steps = 800
     if variant in ("single", "conditional"):
         config.model.conditioning = "none" if variant == "single" else "class"
-        config.num_steps = 8000
-        config.log_every_steps = 500
-        config.sample_every_steps = 2000
-        config.checkpoint_every_steps = 2000
-        config.evaluation.every_steps = 2000
+        config.num_steps = 32_000
+        config.log_every_steps = 1000
+        config.sample_every_steps = 8000
+        config.checkpoint_every_steps = 8000
+        config.evaluation.every_steps = 8000
     if variant == "smoke":
         common.make_smoke(config)
         config.model.features = (32, 16, 8)
