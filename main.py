@@ -12,6 +12,8 @@ from gan import inference as gan_inference
 from gan import train as gan_train
 from gan.errors import ConfigError
 from input_pipeline.errors import DataError
+from inverse import describe as inverse_describe
+from inverse.errors import ConfigError as InverseConfigError
 from parallel import mesh, run_log
 from parallel.errors import RunError
 
@@ -23,7 +25,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run leaves.")
 _MODE = flags.DEFINE_enum(
-    "mode", "train", ["train", "evaluate", "sample"], "What to do."
+    "mode", "train", ["train", "evaluate", "sample", "plan"], "What to do."
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
 _LABELS = flags.DEFINE_string(
@@ -39,7 +41,7 @@ _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came fro
 
 def _run() -> None:
     config = _CONFIG.value
-    workloads = {"gan": _run_gan}
+    workloads = {"gan": _run_gan, "inverse": _run_inverse}
     if config.workload not in workloads:
         raise ConfigError(
             f"config.workload={config.workload!r}: choose {', '.join(workloads)}."
@@ -56,6 +58,11 @@ def _run_gan(config) -> None:
         gan_train.train_and_evaluate(config, _WORKDIR.value)
     elif _MODE.value == "evaluate":
         gan_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
+    elif _MODE.value == "plan":
+        raise ConfigError(
+            "--mode=plan: pairs of different labels exchange nothing, so there is "
+            "nothing to plan; see --dry_run."
+        )
     else:
         gan_inference.sample(
             config,
@@ -65,6 +72,14 @@ def _run_gan(config) -> None:
             _NUM.value,
             _SEED.value,
         )
+
+
+def _run_inverse(config) -> None:
+    if _MODE.value != "plan":
+        raise InverseConfigError(
+            f"--mode={_MODE.value}: this workload cannot do that yet; choose plan."
+        )
+    inverse_describe.describe_plan(config)
 
 
 def main(argv: list[str]) -> int:
@@ -77,11 +92,12 @@ def main(argv: list[str]) -> int:
         mesh.initialize()
         run_log.start()
         _run()
-    except (ConfigError, DataError, RunError) as error:
+    except (ConfigError, InverseConfigError, DataError, RunError) as error:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        is_usage = isinstance(error, ConfigError | InverseConfigError)
+        return 2 if is_usage else 1
     return 0
 
 

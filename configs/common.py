@@ -76,6 +76,41 @@ def gan_base() -> ml_collections.ConfigDict:
     return config
 
 
+def inverse_base() -> ml_collections.ConfigDict:
+    """The published density network and its reduction (arXiv:1909.11150)."""
+    config = ml_collections.ConfigDict()
+    config.workload = "inverse"
+    config.per_device_batch_size = 1
+
+    config.model = model = ml_collections.ConfigDict()
+    model.channels = 1024  # probe positions
+    model.image_size = 512  # pixels of a pattern's side
+    model.growth = 256
+    model.kernel_size = 5
+    model.layers_down = (1, 2, 4)
+    model.layers_bottleneck = 3
+    model.layers_up = (4, 2, 1)
+    model.upsampling = "resize"
+    model.dtype = "bfloat16"
+
+    config.parallel = parallel = ml_collections.ConfigDict()
+    parallel.policy = "optimal"
+    parallel.num_groups = 8  # for chunks
+    parallel.first_mib = 1.0  # for byte_bounds
+    parallel.largest_mib = 25.0
+    parallel.last_mib = 1.0
+    parallel.wire_dtype = "bfloat16"
+    parallel.verify = "error"  # or warn, where a compiled program departs from the plan
+
+    # What the plan is made for, and predictions are made with.
+    config.machine = machine = ml_collections.ConfigDict()
+    machine.platform = "gpu"
+    machine.device_tflops = 400.0  # sustained by one device in this network
+    machine.link_gb_per_second = 25.0  # of one device, to reduce over
+    machine.latency_us = 50.0  # of one reduction of nothing
+    return config
+
+
 def make_smoke(config: ml_collections.ConfigDict) -> None:
     """Shrinks `config` to a run of seconds that still visits everything."""
     config.num_steps = 4

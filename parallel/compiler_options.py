@@ -11,6 +11,8 @@ _KEEP_GROUPS = {
     },
 }
 
+PLATFORMS = tuple(_KEEP_GROUPS)
+
 
 def compiler_options(platform: str) -> dict[str, str | int | bool]:
     """Options of `jax.jit(..., compiler_options=...)` that leave groups as planned.

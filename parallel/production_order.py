@@ -169,3 +169,15 @@ def production_order(grad_fn: Callable[..., Any], *arguments: Any) -> list[Gradi
         share = done / total if total else 1.0
         gradients.append(Gradient(name, leaf.shape, np.dtype(leaf.dtype).name, share))
     return gradients
+
+
+def program_flops(function: Callable[..., Any], *arguments: Any) -> float:
+    """Floating-point operations of all products and convolutions of `function`.
+
+    Two per multiplication and addition; loops of unknown length count once.
+
+    Args:
+      function: nothing is run.
+      *arguments: of `function`; arrays or their shapes.
+    """
+    return sum(map(_flops, jax.make_jaxpr(function)(*arguments).jaxpr.eqns))

@@ -15,6 +15,7 @@ from parallel.production_order import Gradient
 
 _MIB = 1 << 20
 FORMAT_VERSION = 1
+POLICIES = ("optimal", "per_block", "byte_bounds", "chunks", "per_leaf", "one")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -158,8 +159,8 @@ def make_plan(
 
     Args:
       gradients: in production order, from `production_order`.
-      policy: "per_leaf", "one", "per_block", "chunks" (num_groups), "byte_bounds"
-        (first, largest, last) or "optimal".
+      policy: one of POLICIES; "chunks" has the setting num_groups, "byte_bounds" has
+        first, largest and last.
       wire_dtype: in which gradients travel, one of WIRE_DTYPES; None: as they are.
       cost: of the link; needed for "optimal".
       block_of: name of a leaf -> its block, for "per_block".
@@ -180,8 +181,8 @@ def make_plan(
         "byte_bounds": lambda: grouping.byte_bounds(gradients, num_bytes, **settings),
         "optimal": lambda: grouping.optimal(gradients, num_bytes, cost, **settings),
     }
-    if policy not in makers:
-        raise ValueError(f"policy={policy!r}: choose one of {', '.join(makers)}.")
+    if policy not in POLICIES:
+        raise ValueError(f"policy={policy!r}: choose one of {', '.join(POLICIES)}.")
     if policy == "optimal" and cost is None:
         raise ValueError('policy="optimal" needs the cost of the link.')
     described = "".join(f" {name}={value}" for name, value in settings.items())

@@ -5,18 +5,24 @@ import pathlib
 
 import pytest
 
-from configs import common
+from configs import common, stem_density
 from gan.check_config import Facts, check_config, num_entries
+from inverse.check_config import check_config as check_inverse_config
 
 NAMES = [
     path.stem
     for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))
-    if path.stem not in ("__init__", "common")
+    if path.stem not in ("__init__", "common") and not path.stem.startswith("stem_")
 ]
 
 
 def _get(name, variant):
     return importlib.import_module(f"configs.{name}").get_config(variant)
+
+
+@pytest.mark.parametrize("variant", stem_density.VARIANTS)
+def test_every_variant_of_the_density_network_passes_the_checks(variant):
+    check_inverse_config(stem_density.get_config(variant))
 
 
 @pytest.mark.parametrize("variant", common.GAN_VARIANTS)

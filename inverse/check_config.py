@@ -1,0 +1,72 @@
+"""Refuses configurations that cannot work, in the words of their fields."""
+
+import difflib
+
+from inverse.errors import ConfigError
+from inverse.models import UPSAMPLINGS
+from parallel.compiler_options import PLATFORMS
+from parallel.reduction_plan import POLICIES, WIRE_DTYPES
+
+_CHOICES = {
+    "model.upsampling": UPSAMPLINGS,
+    "model.dtype": ("float32", "bfloat16", "float16"),
+    "parallel.policy": POLICIES,
+    "parallel.wire_dtype": ("", *WIRE_DTYPES),
+    "parallel.verify": ("error", "warn"),
+    "machine.platform": PLATFORMS,
+}
+
+_POSITIVE = (
+    "per_device_batch_size",
+    "model.channels",
+    "model.image_size",
+    "model.growth",
+    "model.kernel_size",
+    "model.layers_bottleneck",
+    "parallel.num_groups",
+    "parallel.first_mib",
+    "parallel.largest_mib",
+    "parallel.last_mib",
+    "machine.device_tflops",
+    "machine.link_gb_per_second",
+    "machine.latency_us",
+)
+
+
+def _field(config, path: str):
+    section, _, name = path.rpartition(".")
+    return (config[section] if section else config)[name]
+
+
+def _refuse(path: str, value, remedy: str) -> None:
+    raise ConfigError(f"config.{path}={value!r}: {remedy}.")
+
+
+def check_config(config) -> None:
+    """Checks every field that can be checked without data or devices.
+
+    Raises:
+      ConfigError: one line with the field, its value and the remedy.
+    """
+    for path, choices in _CHOICES.items():
+        value = _field(config, path)
+        if value not in choices:
+            close = difflib.get_close_matches(value, choices, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            _refuse(
+                path, value, f"{hint}choose one of {', '.join(filter(None, choices))}"
+            )
+    for path in _POSITIVE:
+        if not _field(config, path) > 0:
+            _refuse(path, _field(config, path), "must be positive")
+    model = config.model
+    if len(model.layers_down) != len(model.layers_up):
+        _refuse(
+            "model.layers_up",
+            tuple(model.layers_up),
+            f"must have as many blocks as config.model.layers_down="
+            f"{tuple(model.layers_down)}",
+        )
+    side = 2 ** len(model.layers_down)
+    if model.image_size % side:
+        _refuse("model.image_size", model.image_size, f"must be a multiple of {side}")

@@ -1,0 +1,37 @@
+"""Says how gradients would be reduced, without reducing any."""
+
+import jax
+
+from inverse import factories
+from inverse.check_config import check_config
+from parallel.compiler_options import compiler_options
+from parallel.production_order import production_order, program_flops
+
+
+def describe_plan(config) -> None:
+    """Prints the network's size, the reduction plan and what it is predicted to hide.
+
+    Args:
+      config: the whole configuration.
+    """
+    check_config(config)
+    network = factories.make_network(config)
+    shapes = (network.params, network.batch_stats, *factories.batch_shapes(config))
+    grad_fn = jax.grad(factories.make_loss(network))
+    gradients = production_order(grad_fn, *shapes)
+    flops = program_flops(grad_fn, *shapes)
+    cost = factories.link_cost(config, flops)
+    plan = factories.reduction_plan(config, gradients, cost)
+    num_params = sum(gradient.size for gradient in gradients)
+    machine = config.machine
+    print(
+        f"network: {num_params / 1e6:,.2f} M parameters in {len(gradients)} tensors, "
+        f"{flops / 1e12:,.3f} TFLOP a step of {config.per_device_batch_size} samples"
+    )
+    print(
+        f"assumed: {machine.device_tflops:g} TFLOP/s sustained, a ring over links of "
+        f"{machine.link_gb_per_second:g} GB/s, {machine.latency_us:g} us a reduction"
+    )
+    print(plan.table(cost))
+    options = compiler_options(machine.platform)
+    print(f"compiler options for {machine.platform}: {options}")

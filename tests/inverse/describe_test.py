@@ -1,0 +1,46 @@
+"""The plan is printed before anything is trained, and mistakes are named."""
+
+import pytest
+
+from configs import stem_density
+from inverse.check_config import check_config
+from inverse.describe import describe_plan
+from inverse.errors import ConfigError
+
+
+def test_the_published_plan_is_printed(capsys):
+    describe_plan(stem_density.get_config("paper"))
+    said = capsys.readouterr().out
+    assert "220.41 M parameters in 32 tensors" in said
+    assert "15 groups, 32 tensors, 440.8 MB" in said
+    assert "xla_gpu_all_reduce_combine_threshold_bytes" in said
+    assert "of the communication hidden" in said
+
+
+@pytest.mark.parametrize("policy", ["optimal", "byte_bounds", "chunks", "one"])
+def test_every_policy_can_be_asked_for(policy, capsys):
+    config = stem_density.get_config("smoke")
+    config.parallel.policy = policy
+    describe_plan(config)
+    assert f"policy {policy}" in capsys.readouterr().out
+
+
+WRONG = [
+    ("parallel.policy", "optimum", "did you mean 'optimal'"),
+    ("parallel.wire_dtype", "float8", "choose one of"),
+    ("machine.platform", "cuda9", "choose one of"),
+    ("machine.link_gb_per_second", 0.0, "must be positive"),
+    ("model.layers_up", (1,), "layers_down"),
+    ("model.image_size", 30, "multiple of 4"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "remedy"), WRONG)
+def test_a_wrong_field_is_named_with_value_and_remedy(path, value, remedy):
+    config = stem_density.get_config("smoke")
+    section, name = path.split(".")
+    config[section][name] = value
+    with pytest.raises(ConfigError) as caught:
+        check_config(config)
+    assert f"config.{path}={value!r}" in str(caught.value)
+    assert remedy in str(caught.value)
