@@ -16,15 +16,20 @@ class Array(NamedTuple):
 
     Attributes:
       dtype: as HLO writes it, e.g. "bf16".
-      size: number of elements.
+      shape: its dimensions.
     """
 
     dtype: str
-    size: int
+    shape: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Writes it as HLO does, as a flat array."""
-        return f"{self.dtype}[{self.size}]"
+        """Writes it as HLO does."""
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
 
     @property
     def num_bytes(self) -> int:
@@ -80,7 +85,7 @@ def _closing(text: str, start: int) -> int:
 
 def _arrays(shape: str) -> tuple[Array, ...]:
     return tuple(
-        Array(dtype, math.prod(int(n) for n in sizes.split(",") if n))
+        Array(dtype, tuple(int(n) for n in sizes.split(",") if n))
         for dtype, sizes in _ARRAY.findall(shape)
         if dtype not in ("token", "opaque")
     )

@@ -53,7 +53,7 @@ def _number_of(collective: Collective) -> int | None:
 
 
 def _difference(number: int, group: Group, mine: list[Collective]) -> str | None:
-    expected = Array(_HLO_NAMES[group.wire_dtype], sum(group.sizes))
+    expected = Array(_HLO_NAMES[group.wire_dtype], (sum(group.sizes),))
     wanted = f"group {number} should be one all-reduce of {expected}"
     if not mine:
         return f"{wanted}, but has none of its own: it was merged or removed"
