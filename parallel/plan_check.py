@@ -52,23 +52,44 @@ def _number_of(collective: Collective) -> int | None:
     return int(found[1]) if found else None
 
 
-def _difference(number: int, group: Group, mine: list[Collective]) -> str | None:
-    expected = Array(_HLO_NAMES[group.wire_dtype], (sum(group.sizes),))
-    wanted = f"group {number} should be one all-reduce of {expected}"
+def _said(exchanges: list[tuple[str, tuple[Array, ...]]]) -> str:
+    return ", ".join(f"{kind} of {' + '.join(map(str, x))}" for kind, x in exchanges)
+
+
+def _expected(group: Group, num_inner: int) -> list[tuple[str, tuple[Array, ...]]]:
+    """Kinds and results of the exchanges that reduce one group."""
+    dtype, size = _HLO_NAMES[group.wire_dtype], sum(group.sizes)
+    if num_inner == 1:
+        return [("all-reduce", (Array(dtype, (size,)),))]
+    part = -(-size // num_inner)
+    return [
+        ("reduce-scatter", (Array(dtype, (part,)),)),
+        ("all-reduce", (Array(dtype, (part,)),)),
+        ("all-gather", (Array(dtype, (part * num_inner,)),)),
+    ]
+
+
+def _difference(
+    number: int, group: Group, mine: list[Collective], num_inner: int
+) -> str | None:
+    expected = _expected(group, num_inner)
+    found = [(one.kind, one.arrays) for one in mine]
+    if found == expected:
+        return None
+    wanted = f"group {number} should be {_said(expected)}"
     if not mine:
         return f"{wanted}, but has none of its own: it was merged or removed"
-    if len(mine) > 1 or mine[0].kind != "all-reduce" or mine[0].arrays != (expected,):
-        seen = ", ".join(f"{c.kind} of {' + '.join(map(str, c.arrays))}" for c in mine)
-        return f"{wanted}, but is {seen}"
-    return None
+    return f"{wanted}, but is {_said(found)}"
 
 
-def check_plan(plan: ReductionPlan, text: str) -> Verdict:
-    """Compares the all-reduces of a compiled program with those of `plan`.
+def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
+    """Compares the exchanges of a compiled program with those of `plan`.
 
     Args:
-      plan: of the `reduction.planned` that the program was traced with.
+      plan: of the reduction that the program was traced with.
       text: optimized HLO of the program.
+      num_inner: devices of the inner axis of `reduction.hierarchical`; 1 for
+        `reduction.planned`.
     """
     program = read_program(text)
     found = collectives(program)
@@ -78,7 +99,7 @@ def check_plan(plan: ReductionPlan, text: str) -> Verdict:
     planned = [one for one in found if _number_of(one) is not None]
     for number, group in enumerate(plan.groups):
         mine = [one for one in planned if _number_of(one) == number]
-        differences.append(_difference(number, group, mine))
+        differences.append(_difference(number, group, mine, num_inner))
     order = [_number_of(one) for one in planned]
     if order != sorted(order):
         differences.append(f"the groups are issued in the order {order}")

@@ -1,6 +1,7 @@
 """How the gradients of many devices become one."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,25 +23,25 @@ class Reduction(NamedTuple):
         an average taken afterwards changes nothing: they stay n times too large.
       reduce: gradients of this device's examples -> of the whole batch.
       mean: any metric of this device's examples -> of the whole batch.
-      axis_name: mesh axis that is reduced over, None on one device; layers that
-        keep batch statistics want it.
+      axis_name: mesh axis (or axes) that is reduced over, None on one device; layers
+        that keep batch statistics want it.
     """
 
     as_local: Callable[[Any], Any]
     reduce: Callable[[Any], Any]
     mean: Callable[[Any], Any]
-    axis_name: str | None
+    axis_name: str | tuple[str, ...] | None
 
 
-def _as_local(axis_name: str, params: Any) -> Any:
-    cast = functools.partial(jax.lax.pcast, axis_name=(axis_name,), to="varying")
+def _as_local(axis_names: tuple[str, ...], params: Any) -> Any:
+    cast = functools.partial(jax.lax.pcast, axis_name=axis_names, to="varying")
     return jax.tree.map(cast, params)
 
 
 def mean_over(axis_name: str) -> Reduction:
     """Averages every leaf over `axis_name`."""
     mean = functools.partial(jax.lax.pmean, axis_name=axis_name)
-    as_local = functools.partial(_as_local, axis_name)
+    as_local = functools.partial(_as_local, (axis_name,))
     return Reduction(as_local, reduce=mean, mean=mean, axis_name=axis_name)
 
 
@@ -54,12 +55,46 @@ def planned(plan: ReductionPlan, axis_name: str) -> Reduction:
     Raises:
       ValueError: when traced, if the gradients are not those of the plan.
     """
-    mean = functools.partial(jax.lax.pmean, axis_name=axis_name)
+    total = functools.partial(jax.lax.psum, axis_name=axis_name)
+    return _by_plan(plan, (axis_name,), total)
+
+
+def hierarchical(plan: ReductionPlan, inner_axis: str, outer_axis: str) -> Reduction:
+    """As `planned`, over two axes, most bytes on the inner one.
+
+    Each group is summed and cut into parts inside (reduce-scatter), every part is
+    summed across (all-reduce), and the parts are joined inside (all-gather): of n inner
+    devices, each sends an n-th of the bytes over the outer links.
+
+    Args:
+      plan: see `planned`.
+      inner_axis: mesh axis of fast links, e.g. the devices of one host.
+      outer_axis: mesh axis of slow links, e.g. hosts.
+    """
+
+    def total(flat: jax.Array) -> jax.Array:
+        missing = -flat.size % jax.lax.axis_size(inner_axis)
+        padded = jnp.pad(flat, (0, missing))
+        part = jax.lax.psum_scatter(padded, inner_axis, tiled=True)
+        part = jax.lax.psum(part, outer_axis)
+        joined = jax.lax.all_gather(part, inner_axis, tiled=True, to="invarying")
+        return joined[: flat.size]
+
+    return _by_plan(plan, (inner_axis, outer_axis), total)
+
+
+def _by_plan(
+    plan: ReductionPlan,
+    axis_names: tuple[str, ...],
+    total: Callable[[jax.Array], jax.Array],
+) -> Reduction:
+    """A reduction that sums each of the plan's buffers with `total`."""
+    one = axis_names[0] if len(axis_names) == 1 else axis_names
     return Reduction(
-        functools.partial(_as_local, axis_name),
-        reduce=functools.partial(_mean_by_plan, plan, axis_name),
-        mean=mean,
-        axis_name=axis_name,
+        functools.partial(_as_local, axis_names),
+        reduce=functools.partial(_mean_by_plan, plan, axis_names, total),
+        mean=functools.partial(jax.lax.pmean, axis_name=one),
+        axis_name=one,
     )
 
 
@@ -88,19 +123,24 @@ def _flat(group: Group, named: dict[str, jax.Array], num_devices: int) -> jax.Ar
     return jnp.concatenate([(x / num_devices).astype(group.wire_dtype) for x in leaves])
 
 
-def _mean_by_plan(plan: ReductionPlan, axis_name: str, grads: Any) -> Any:
+def _mean_by_plan(
+    plan: ReductionPlan,
+    axis_names: tuple[str, ...],
+    total: Callable[[jax.Array], jax.Array],
+    grads: Any,
+) -> Any:
     named = named_leaves(grads)
     _check_is_planned(plan, named)
-    num_devices = jax.lax.axis_size(axis_name)
+    num_devices = math.prod(map(jax.lax.axis_size, axis_names))
     reduced, before = {}, None
     for number, group in enumerate(plan.groups):
         flat = _flat(group, named, num_devices)
         if before is not None:
             flat, before = jax.lax.optimization_barrier((flat, before))
         with jax.named_scope(scope_name(number)):
-            before = total = jax.lax.psum(flat, axis_name)
+            before = summed = total(flat)
         places = np.cumsum(group.sizes)[:-1].tolist()
-        for name, part in zip(group.names, jnp.split(total, places), strict=True):
+        for name, part in zip(group.names, jnp.split(summed, places), strict=True):
             leaf = named[name]
             mean = part / num_devices if leaf.dtype == group.wire_dtype else part
             reduced[name] = mean.astype(leaf.dtype).reshape(leaf.shape)
