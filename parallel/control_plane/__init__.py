@@ -1,0 +1,1 @@
+"""Who says when gradients may be reduced: four protocols, played and counted."""
