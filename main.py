@@ -36,6 +36,9 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the sampling: another one, other ima
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
 )
+_DEVICES = flags.DEFINE_integer(
+    "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
+)
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
@@ -79,7 +82,7 @@ def _run_inverse(config) -> None:
         raise InverseConfigError(
             f"--mode={_MODE.value}: this workload cannot do that yet; choose plan."
         )
-    inverse_describe.describe_plan(config)
+    inverse_describe.describe_plan(config, _DEVICES.value)
 
 
 def main(argv: list[str]) -> int:

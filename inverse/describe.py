@@ -4,15 +4,21 @@ import jax
 
 from inverse import factories
 from inverse.check_config import check_config
+from parallel import scaling_report
 from parallel.compiler_options import compiler_options
+from parallel.compute_timeline import ReadyGradient
+from parallel.link_cost import LinkCost
 from parallel.production_order import production_order, program_flops
+from parallel.reduction_plan import ReductionPlan
+from parallel.scaling_assumptions import Assumptions
 
 
-def describe_plan(config) -> None:
+def describe_plan(config, num_devices: int | None = None) -> None:
     """Prints the network's size, the reduction plan and what it is predicted to hide.
 
     Args:
       config: the whole configuration.
+      num_devices: if given, a run on that many devices is predicted as well.
     """
     check_config(config)
     network = factories.make_network(config)
@@ -35,3 +41,17 @@ def describe_plan(config) -> None:
     print(plan.table(cost))
     options = compiler_options(machine.platform)
     print(f"compiler options for {machine.platform}: {options}")
+    if num_devices is not None:
+        print(f"\n{_predicted_run(plan, cost, num_devices)}")
+
+
+def _predicted_run(plan: ReductionPlan, cost: LinkCost, num_devices: int) -> str:
+    """Tables of the scaling model for this plan, on the published machine's network."""
+    timeline = tuple(
+        ReadyGradient(f"group {number}", group.ready, group.num_bytes)
+        for number, group in enumerate(plan.groups)
+    )
+    assumptions = Assumptions(
+        compute_seconds=cost.compute_seconds, num_tensors=len(plan.names)
+    )
+    return scaling_report.report(num_devices, assumptions, timeline)

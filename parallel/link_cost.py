@@ -1,7 +1,7 @@
 """What it costs to send groups of gradients while the backward pass goes on."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,21 +34,23 @@ class LinkCost:
 
 
 def finish_times(
-    ready: Sequence[float], num_bytes: Sequence[float], cost: LinkCost
+    ready_seconds: Sequence[float],
+    num_bytes: Sequence[float],
+    seconds_of: Callable[[float], float],
 ) -> np.ndarray:
     """Replays reductions that wait for their gradients and for each other.
 
     Args:
-      ready: share of the compute that is done when each group is complete [groups].
+      ready_seconds: when each group is complete [groups].
       num_bytes: of each group on the wire [groups].
-      cost: of the link.
+      seconds_of: bytes -> seconds of one reduction.
 
     Returns:
-      When each reduction ends [groups], seconds since the step began.
+      When each reduction ends [groups], on one channel that takes them in their order.
     """
     free, ends = 0.0, []
-    for share, size in zip(ready, num_bytes, strict=True):
-        free = max(free, share * cost.compute_seconds) + cost.seconds(size)
+    for ready, size in zip(ready_seconds, num_bytes, strict=True):
+        free = max(free, ready) + seconds_of(size)
         ends.append(free)
     return np.array(ends)
 
@@ -56,6 +58,15 @@ def finish_times(
 def exposed_seconds(
     ready: Sequence[float], num_bytes: Sequence[float], cost: LinkCost
 ) -> float:
-    """Seconds by which communication makes the step longer than its compute."""
-    ends = finish_times(ready, num_bytes, cost)
-    return max(0.0, float(ends[-1]) - cost.compute_seconds) if len(ends) else 0.0
+    """Seconds by which communication makes the step longer than its compute.
+
+    Args:
+      ready: share of the compute that is done when each group is complete [groups].
+      num_bytes: of each group on the wire [groups].
+      cost: of the link and of the compute.
+    """
+    if not len(ready):
+        return 0.0
+    then = np.asarray(ready) * cost.compute_seconds
+    last = finish_times(then, num_bytes, cost.seconds)[-1]
+    return max(0.0, float(last) - cost.compute_seconds)

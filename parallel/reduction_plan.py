@@ -116,7 +116,11 @@ class ReductionPlan:
             + ("    ends [ms]  exposed [ms]  " if cost else "")
             + "first ... last",
         ]
-        ends = finish_times(*self._timeline(), cost) if cost else []
+        ends = []
+        if cost:
+            ready, num_bytes = self._timeline()
+            then = np.array(ready) * cost.compute_seconds
+            ends = finish_times(then, num_bytes, cost.seconds)
         for number, group in enumerate(self.groups):
             line = (
                 f"{number:5d}  {group.ready:5.1%}  {len(group.names):7d} "

@@ -6,10 +6,10 @@ the step longer. Noise of the network and of the ranks' background threads is no
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
 
 from parallel.compute_timeline import Timeline, fc_densenet
 from parallel.jitter import slowdown
+from parallel.link_cost import finish_times
 from parallel.negotiation import PROTOCOLS
 from parallel.scaling_assumptions import Assumptions
 
@@ -34,25 +34,6 @@ class StepTime:
     def seconds(self) -> float:
         """Of the whole step."""
         return self.compute_seconds + self.exposed_seconds
-
-
-def replay(
-    ready_seconds: Sequence[float],
-    num_bytes: Sequence[float],
-    seconds_of: Callable[[float], float],
-) -> list[float]:
-    """When each reduction ends on one channel that takes them in their order [s].
-
-    Args:
-      ready_seconds: before which each may not begin.
-      num_bytes: of each.
-      seconds_of: bytes -> seconds of the reduction.
-    """
-    free, ends = 0.0, []
-    for ready, size in zip(ready_seconds, num_bytes, strict=True):
-        free = max(free, ready) + seconds_of(size)
-        ends.append(free)
-    return ends
 
 
 def step_time(
@@ -84,12 +65,12 @@ def step_time(
     if num_devices == 1:
         return StepTime(1, slowest, 0.0, 1.0)
     released = PROTOCOLS[protocol](timeline, slowest, num_devices, a)
-    ends = replay(
+    ends = finish_times(
         [known for _, known in released],
         [group.num_bytes for group, _ in released],
         lambda size: a.network.all_reduce_seconds(size, num_devices),
     )
-    exposed = max(0.0, ends[-1] - slowest)
+    exposed = max(0.0, float(ends[-1]) - slowest)
     efficiency = a.compute_seconds / (slowest + exposed)
     return StepTime(num_devices, slowest, exposed, efficiency)
 

@@ -25,6 +25,14 @@ def test_every_policy_can_be_asked_for(policy, capsys):
     assert f"policy {policy}" in capsys.readouterr().out
 
 
+def test_a_run_on_many_devices_is_predicted_under_the_plan(capsys):
+    describe_plan(stem_density.get_config("paper"), num_devices=27_600)
+    said = capsys.readouterr().out
+    assert "Predicted, not measured" in said
+    assert "static plan at 27,600: efficiency 0.91" in said
+    assert "Assumptions" in said
+
+
 WRONG = [
     ("parallel.policy", "optimum", "did you mean 'optimal'"),
     ("parallel.wire_dtype", "float8", "choose one of"),

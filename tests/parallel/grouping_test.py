@@ -124,7 +124,7 @@ def test_a_thousand_gradients_are_grouped_in_under_a_second():
 
 def test_reductions_wait_for_their_gradients_and_for_each_other():
     cost = LinkCost(compute_seconds=10.0, bytes_per_second=2.0, latency_seconds=1.0)
-    ends = finish_times([0.1, 0.2, 0.9], [4, 6, 2], cost)
+    ends = finish_times([1.0, 2.0, 9.0], [4, 6, 2], cost.seconds)
     np.testing.assert_allclose(ends, [1 + 1 + 2, 4 + 1 + 3, 9 + 1 + 1])
     assert exposed_seconds([0.1, 0.2, 0.9], [4, 6, 2], cost) == pytest.approx(1)
     assert exposed_seconds([0.1, 0.2], [4, 6], cost) == 0

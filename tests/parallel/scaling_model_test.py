@@ -6,9 +6,10 @@ import pytest
 
 from parallel.compute_timeline import ReadyGradient
 from parallel.jitter import slowdown
+from parallel.link_cost import finish_times
 from parallel.negotiation import PROTOCOLS, negotiate
 from parallel.scaling_assumptions import Assumptions, numeric_fields, table
-from parallel.scaling_model import efficiency, replay, step_time
+from parallel.scaling_model import efficiency, step_time
 
 DEFAULT = Assumptions()
 NUM_DEVICES = (1, 2, 6, 12, 96, 384, 1_536, 6_000, 27_600, 100_000)
@@ -25,10 +26,11 @@ def changed(**fields):
 
 def test_one_channel_takes_what_is_ready_in_turn():
     # The first ends at 1 + 1; the second is ready then; the third has waited.
-    ends = replay([1, 2, 3], [10, 20, 30], lambda size: 0.1 * size)
+    ends = finish_times([1, 2, 3], [10, 20, 30], lambda size: 0.1 * size)
     assert ends == pytest.approx([2, 4, 7])
     # A channel that is free waits for what is not ready.
-    assert replay([1, 5], [10, 10], lambda size: 0.1 * size) == pytest.approx([2, 6])
+    ends = finish_times([1, 5], [10, 10], lambda size: 0.1 * size)
+    assert ends == pytest.approx([2, 6])
 
 
 def test_rounds_take_what_is_ready_and_start_half_a_cycle_late():
