@@ -14,18 +14,13 @@ from parallel.run_log import log
 PATIENCE = 10
 
 
-def bad_entries(state: TrainState) -> list[int]:
-    """Entries whose last step was skipped."""
-    return np.flatnonzero(to_host(state.skipped_in_a_row)).tolist()
-
-
-def _last_good(setup, checkpointer: Checkpointer, entry: int) -> tuple[int, Any]:
-    """The newest saved state in which `entry` was healthy, or the initial one."""
-    for step in reversed(checkpointer.all_steps()):
-        if entry not in checkpointer.extra(step)["bad_entries"]:
-            abstract = setup.abstract_state(setup.state_layout)
-            return step, checkpointer.restore(step, abstract)
-    return 0, setup.create_state()
+def _last_good(setup, checkpointer: Checkpointer) -> tuple[int, Any]:
+    """The newest saved state, or the initial one; only healthy ones are saved."""
+    step = checkpointer.latest_step()
+    if step is None:
+        return 0, setup.create_state()
+    abstract = setup.abstract_state(setup.state_layout)
+    return step, checkpointer.restore(step, abstract)
 
 
 def _with_entry_of(state: TrainState, good: TrainState, entry: int) -> TrainState:
@@ -45,26 +40,35 @@ def _with_entry_of(state: TrainState, good: TrainState, entry: int) -> TrainStat
 
 
 def revert_stuck_entries(
-    setup, state: TrainState, skipped_in_a_row: np.ndarray, checkpointer: Checkpointer
+    setup, state: TrainState, checkpointer: Checkpointer, patience: int = PATIENCE
 ) -> TrainState:
     """Brings every stuck entry back to its last good state, and no other entry.
 
     Args:
       setup: of the run.
       state: stack of pairs.
-      skipped_in_a_row: of every entry [entry].
-      checkpointer: holds older states.
+      checkpointer: holds older states, in which every entry is healthy.
+      patience: steps skipped in a row from which an entry is stuck.
 
     Returns:
       The mended stack; the very same object if no entry is stuck.
     """
-    mend = jax.jit(_with_entry_of, static_argnums=2, out_shardings=setup.state_layout)
-    for entry in np.flatnonzero(skipped_in_a_row >= PATIENCE).tolist():
-        step, good = _last_good(setup, checkpointer, entry)
+    skipped = to_host(state.skipped_in_a_row)
+    stuck = np.flatnonzero(skipped >= patience).tolist()
+    if not stuck:
+        return state
+    step, good = _last_good(setup, checkpointer)
+    mend = jax.jit(
+        _with_entry_of,
+        static_argnums=2,
+        donate_argnums=0,
+        out_shardings=setup.state_layout,
+    )
+    for entry in stuck:
         log.warning(
             "label %d: its last %d steps were not finite; back to step %d.",
             entry,
-            skipped_in_a_row[entry],
+            skipped[entry],
             step,
         )
         state = mend(state, good, entry)

@@ -65,7 +65,9 @@ class Setup(NamedTuple):
 def make_setup(config, facts: Facts, devices: list | None = None) -> Setup:
     """Makes a `Setup`; `devices` are all devices by default."""
     entries = num_entries(config, facts)
-    mesh = make_mesh(entries, config.per_entry_batch_size, devices)
+    # Devices share what meets in one round of the discriminator.
+    rounds = config.optimizer.discriminator_steps
+    mesh = make_mesh(entries, config.per_entry_batch_size // rounds, devices)
     pair = factories.make_pair_from(config, facts, mean_over(DATA_AXIS))
     return Setup(
         facts=facts,

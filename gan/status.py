@@ -75,15 +75,18 @@ class Status:
         images = (step - self._step_then) * self._images_per_step
         rate = images / max(now - self._started, 1e-9)
         self._started, self._step_then = now, step
-        losses = metrics["generator_loss"]
         bad = np.flatnonzero(metrics["skipped_in_a_row"]).tolist()
+        healthy = metrics["skipped_in_a_row"] == 0
+        # Of labels that are well; of none of them, what there is.
+        shown = healthy if healthy.any() else slice(None)
+        losses = metrics["generator_loss"][shown]
         seen = {
             "images_per_second": rate,
             "generator_loss_worst": float(np.max(losses)),
             "generator_loss_median": float(np.median(losses)),
             "generator_loss_best": float(np.min(losses)),
             "discriminator_loss_median": float(
-                np.median(metrics["discriminator_loss"])
+                np.median(metrics["discriminator_loss"][shown])
             ),
             "memory_gib": memory_gib(),
             "steps_skipped": int(np.sum(metrics["skipped"])),

@@ -9,7 +9,7 @@ import numpy as np
 from gan import data
 from gan.check_config import check_config, check_facts
 from gan.evaluate import SMALLER_IS_BETTER, score_of
-from gan.recovery import bad_entries, revert_stuck_entries
+from gan.recovery import PATIENCE, revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from input_pipeline.prefetch import prefetch
@@ -19,7 +19,9 @@ from parallel.metric_writers import MetricWriter
 from parallel.run_log import log
 from parallel.workdir import prepare_workdir
 
-# What may differ between two runs in one workdir: it changes no step.
+# What may differ between two runs in one workdir: it changes no step of labels that
+# stay healthy. (Labels that do not are mended when the log is written or the state is
+# saved, and go back to what was saved last.)
 MAY_CHANGE = (
     "num_steps",
     "log_every_steps",
@@ -89,9 +91,16 @@ class _Run:
         state = (self.state.ema, self.state.generator.batch_stats)
         return state if self.setup.mesh.size == 1 else to_host(state)
 
+    def mend(self, patience: int = PATIENCE) -> None:
+        """Brings labels that are stuck back to their last good state."""
+        self.state = revert_stuck_entries(
+            self.setup, self.state, self.checkpoints, patience
+        )
+
     def save(self, step: int) -> None:
-        extra = {**self.extra, "bad_entries": bad_entries(self.state)}
-        self.checkpoints.save(step, self.state, extra)
+        # What is saved is healthy in every entry, so the newest is always good.
+        self.mend(patience=1)
+        self.checkpoints.save(step, self.state, self.extra)
 
     def draw_grid(self, step: int) -> pathlib.Path:
         columns = self.config.evaluation.grid_columns
@@ -180,9 +189,7 @@ def _take_steps(run: _Run, batches, stride: int) -> dict[str, float]:
         if step % config.log_every_steps == 0 or is_last:
             metrics = to_host(metrics)
             run.writer.scalars(step, status.tick(step, metrics))
-            run.state = revert_stuck_entries(
-                setup, run.state, metrics["skipped_in_a_row"], run.checkpoints
-            )
+            run.mend()
         with status.paused():
             if step % config.sample_every_steps == 0 or is_last:
                 run.draw_grid(step)

@@ -77,7 +77,7 @@ def _updated(network: NetworkState, optimizer, grads, batch_stats) -> NetworkSta
 
 
 def _update_generator(pair, settings, reduction, state, latents, classes):
-    """Returns (generator, discriminator's statistics, fakes, loss, gradients)."""
+    """Returns (generator, discriminator's statistics, fakes, loss)."""
     generator, discriminator = state.generator, state.discriminator
     judge_params = reduction.as_local(discriminator.params)
 
@@ -99,13 +99,13 @@ def _update_generator(pair, settings, reduction, state, latents, classes):
     (loss, judge_stats), slopes = jax.value_and_grad(loss_fn, has_aux=True)(fakes)
     grads = reduction.reduce(pull_back(slopes)[0])
     generator = _updated(generator, pair.generator_optimizer, grads, generator_stats)
-    return generator, judge_stats, fakes, reduction.mean(loss), grads
+    return generator, judge_stats, fakes, reduction.mean(loss)
 
 
 def _update_discriminator(
     pair, settings, reduction, discriminator, real, fakes, classes, mixing
 ):
-    """Returns (discriminator, loss, gradients)."""
+    """Returns (discriminator, loss)."""
 
     def loss_fn(params):
         judge = functools.partial(pair.discriminator.apply, params, train=True)
@@ -123,7 +123,7 @@ def _update_discriminator(
     (loss, stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
     grads = reduction.reduce(grads)
     discriminator = _updated(discriminator, pair.discriminator_optimizer, grads, stats)
-    return discriminator, reduction.mean(loss), grads
+    return discriminator, reduction.mean(loss)
 
 
 def make_train_step(
@@ -143,8 +143,8 @@ def make_train_step(
     Returns:
       train_step(state, batch, entry, key) -> (state, metrics). `batch` holds "image"
       uint8 [n, y, x, c], "label" int32 [n] and "example" int32 [n], n a multiple of
-      `discriminator_steps`; `entry` is the pair's number. A step in which anything is
-      not finite is not applied; it counts in `state.skipped`.
+      `discriminator_steps`; `entry` is the pair's number. A step that leaves anything
+      behind that is not finite is not applied; it counts in `state.skipped`.
     """
     rounds = settings.discriminator_steps
 
@@ -155,25 +155,16 @@ def make_train_step(
         keys = [example_keys(key, state.step, entry, x) for x in parts["example"]]
         latents = [latents_at(k, r, pair.latent_size) for r, k in enumerate(keys)]
 
-        generator, stats, fakes, generator_loss, generator_grads = _update_generator(
+        generator, stats, fakes, generator_loss = _update_generator(
             pair, settings, reduction, state, latents[0], parts["label"][0]
         )
         discriminator = state.discriminator.replace(batch_stats=stats)
-        checked, discriminator_losses = [generator_loss, generator_grads], []
+        losses = []
         for r in range(rounds):
             classes = parts["label"][r]
             if r > 0:
-                fakes, _ = pair.generator.apply(
-                    generator.params,
-                    generator.batch_stats,
-                    latents[r],
-                    classes,
-                    train=True,
-                )
-            mixing = jax.vmap(
-                lambda k, r=r: jax.random.uniform(jax.random.fold_in(k, _MIXING + r))
-            )(keys[r])
-            discriminator, loss, grads = _update_discriminator(
+                fakes = _fresh_fakes(pair, generator, latents[r], classes)
+            discriminator, loss = _update_discriminator(
                 pair,
                 settings,
                 reduction,
@@ -181,28 +172,60 @@ def make_train_step(
                 to_float(parts["image"][r]),
                 jax.lax.stop_gradient(fakes),
                 classes,
-                mixing,
+                _mixing_shares(keys[r], r),
             )
-            checked += [loss, grads]
-            discriminator_losses.append(loss)
-        checked += [generator.batch_stats, discriminator.batch_stats]
-
-        # Judged after the reduction: every replica takes the same branch.
-        finite = _all_finite(checked)
-        decay = jnp.minimum(settings.ema_decay, (1 + state.step) / (10 + state.step))
-        ema = optax.incremental_update(generator.params, state.ema, 1 - decay)
-        new = state.replace(generator=generator, discriminator=discriminator, ema=ema)
-        state = _keep_if(finite, new, state).replace(
-            step=state.step + 1,
-            skipped=state.skipped + jnp.where(finite, 0, 1),
-            skipped_in_a_row=jnp.where(finite, 0, state.skipped_in_a_row + 1),
+            losses.append(loss)
+        new = state.replace(
+            generator=generator,
+            discriminator=discriminator,
+            ema=_averaged(settings, state, generator),
         )
-        metrics = {
-            "generator_loss": generator_loss,
-            "discriminator_loss": sum(discriminator_losses) / rounds,
-            "skipped": state.skipped,
-            "skipped_in_a_row": state.skipped_in_a_row,
-        }
-        return state, metrics
+        loss = sum(losses) / rounds
+        return _unless_broken(state, new, generator_loss, loss)
 
     return train_step
+
+
+def _fresh_fakes(pair: Pair, generator: NetworkState, latents, classes) -> jax.Array:
+    fakes, _ = pair.generator.apply(
+        generator.params, generator.batch_stats, latents, classes, train=True
+    )
+    return fakes
+
+
+def _mixing_shares(keys: jax.Array, round_: int) -> jax.Array:
+    """Shares of the real image [n] at which the penalty of a round looks."""
+    return jax.vmap(
+        lambda key: jax.random.uniform(jax.random.fold_in(key, _MIXING + round_))
+    )(keys)
+
+
+def _averaged(settings: StepSettings, state: TrainState, generator: NetworkState):
+    """The generator's averaged parameters; early averages forget faster."""
+    decay = jnp.minimum(settings.ema_decay, (1 + state.step) / (10 + state.step))
+    return optax.incremental_update(generator.params, state.ema, 1 - decay)
+
+
+def _unless_broken(
+    state: TrainState, new: TrainState, generator_loss, discriminator_loss
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Takes `new` if all of it is finite, else keeps `state`; counts, and reports.
+
+    All that a step leaves behind is looked at, moments and averages included: what is
+    broken in any of them comes out later, or never but in the pictures.
+    """
+    losses = (generator_loss, discriminator_loss)
+    # Judged after the reduction: every replica takes the same branch.
+    finite = _all_finite((losses, new.generator, new.discriminator, new.ema))
+    state = _keep_if(finite, new, state).replace(
+        step=state.step + 1,
+        skipped=state.skipped + jnp.where(finite, 0, 1),
+        skipped_in_a_row=jnp.where(finite, 0, state.skipped_in_a_row + 1),
+    )
+    metrics = {
+        "generator_loss": generator_loss,
+        "discriminator_loss": discriminator_loss,
+        "skipped": state.skipped,
+        "skipped_in_a_row": state.skipped_in_a_row,
+    }
+    return state, metrics

@@ -15,7 +15,7 @@ from input_pipeline.errors import DataError
 
 FORMAT_VERSION = 2
 _BLOCK = 1 << 24  # bytes that have a checksum of their own
-_MOST_VERIFIED = 1 << 29  # of larger files, blocks spread over so many bytes
+_MOST_VERIFIED = 1 << 32  # of larger files, blocks spread over so many bytes
 
 
 class CachedArrays(NamedTuple):

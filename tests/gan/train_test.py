@@ -16,7 +16,7 @@ import pytest
 from configs import digits
 from gan import inference
 from gan.recovery import revert_stuck_entries
-from gan.setup import make_setup
+from gan.setup import make_setup, make_step
 from gan.train import train_and_evaluate
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
@@ -153,12 +153,62 @@ def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
     setup = make_setup(_config(), _facts(), jax.devices()[:1])
     checkpointer = Checkpointer(uninterrupted / "checkpoints", keep=None)
     good = checkpointer.restore(6, setup.abstract_state(setup.state_layout))
+    expected = jax.device_get(good)
     poisoned = jax.tree.map(
         lambda x: x.at[3].set(np.nan) if x.dtype == np.float32 else x, good
     )
-    stuck = np.where(np.arange(10) == 3, 10, 0)
-    mended = revert_stuck_entries(setup, poisoned, stuck, checkpointer)
-    _assert_equal(mended, good)
+    poisoned = poisoned.replace(
+        skipped_in_a_row=poisoned.skipped_in_a_row.at[3].set(10)
+    )
+    _assert_equal(revert_stuck_entries(setup, poisoned, checkpointer), expected)
+
+
+def _poison(state, where, value):
+    """Puts `value` into label 3, in parameters, moments or averages."""
+    leaves = {
+        "parameters": lambda s: s.discriminator.params,
+        "moments": lambda s: s.generator.opt_state,
+        "averages": lambda s: s.ema,
+    }[where](state)
+    broken = [x for x in jax.tree.leaves(leaves) if x.dtype == np.float32]
+
+    def change(leaf):
+        return leaf.at[3].set(value) if any(leaf is x for x in broken) else leaf
+
+    return jax.tree.map(change, state)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("parameters", np.nan), ("moments", np.nan), ("moments", np.inf)]
+    + [("averages", np.nan)],
+)
+def test_a_label_that_breaks_anywhere_is_named_and_mended_and_no_other_changes(
+    where, value, uninterrupted, tmp_path, monkeypatch, caplog
+):
+    def make_poisoned_step(config, setup):
+        step, calls = make_step(config, setup), []
+
+        def poisoned_step(state, batches, key):
+            calls.append(None)
+            # Right before the step whose result is saved.
+            return step(
+                _poison(state, where, value) if len(calls) == 4 else state, batches, key
+            )
+
+        return poisoned_step
+
+    monkeypatch.setattr("gan.train.make_step", make_poisoned_step)
+    with caplog.at_level("WARNING"):
+        train_and_evaluate(_config(6), str(tmp_path))
+    assert "label 3" in caplog.text
+    assert "back to step 2" in caplog.text
+    found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
+    others = [label for label in range(10) if label != 3]
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a[others], b[others])
+        assert np.isfinite(a).all()
+    assert found.skipped[3] == 1
 
 
 def test_a_run_leaves_pictures_numbers_and_its_configuration(uninterrupted):
