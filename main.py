@@ -1,6 +1,7 @@
 """The one door: python main.py --config=configs/cifar100.py --workdir=runs/c100."""
 
 import difflib
+import pathlib
 import re
 import sys
 
@@ -114,8 +115,23 @@ def _in_one_line(error: Exception) -> str:
     if "Traceback" in text or "Failed loading" in text:
         # The configuration's own error stands last.
         text = re.sub(r"^\w*Error: ", "", text.splitlines()[-1].strip())
-        return f"--config: {text}"
-    return " ".join(text.split())
+        text = f"--config: {text}"
+    text = " ".join(text.split())
+    return f"{text}{_meant(text)}"
+
+
+def _meant(text: str) -> str:
+    """What was meant, where an error of another's lists or implies the choices."""
+    choices, given = [], None
+    if found := re.search(r"unknown variant '(\w*)'; choose one of ([\w, ]+)", text):
+        given, choices = found[1], found[2].split(", ")
+    elif found := re.search(r"=(\w*): value should be one of <([\w|]+)>", text):
+        given, choices = found[1], found[2].split("|")
+    elif found := re.search(r"No such file or directory: '([^']+)'", text):
+        given = found[1]
+        choices = [str(p) for p in pathlib.Path(given).parent.glob("[a-z]*.py")]
+    close = difflib.get_close_matches(given, choices, 1) if given else []
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

@@ -50,13 +50,24 @@ def _run(variant: str, seed: int) -> dict:
     command += [f"--workdir={workdir}", f"--config.seed={seed}"]
     command += [f"--config.{field}" for field in _SET.value]
     subprocess.run(command, check=True)
+    config = json.loads((workdir / "config.json").read_text())
+    scores = [
+        line
+        for line in _lines(workdir / "eval.jsonl")
+        if line["step"] == config["num_steps"] and "checkpoint" not in line
+    ]
+    if not scores:
+        raise app.UsageError(
+            f"{workdir} holds no scores of step {config['num_steps']}: it was trained "
+            "with other fields; remove it, or give another --workdir."
+        )
     ticks = _lines(workdir / "metrics.jsonl")
     name = pathlib.Path(_CONFIG.value).stem
     pictures = results_file.DIRECTORY / f"{name}_{variant}_fakes.png"
     if seed == 0:
         shutil.copy(max(workdir.glob("fakes-*.png")), pictures)
     return {
-        **_lines(workdir / "eval.jsonl")[-1],
+        **scores[-1],
         "images_per_second": statistics.median(t["images_per_second"] for t in ticks),
         "memory_gib": max(t["memory_gib"] for t in ticks),
     }
@@ -110,8 +121,9 @@ def main(argv: list[str]) -> None:
     print(table)
     name = f"gan_comparison_{pathlib.Path(_CONFIG.value).stem}"
     results = {
-        "command": f"python -m benchmarks.gan_comparison --config={_CONFIG.value}",
-        "fields": [x for x in _SET.value if not x.startswith("dataset.")],
+        "command": f"python -m benchmarks.gan_comparison --config={_CONFIG.value} "
+        f"--variants={','.join(_VARIANTS.value)} --seeds={_SEEDS.value}",
+        "fields": [x for x in _SET.value if not x.startswith("dataset.data_dir")],
         "table": table.splitlines(),
         "runs": runs,
     }

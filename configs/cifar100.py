@@ -18,7 +18,7 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config.dataset.num_labels = 100
     if variant == "paper":
         config.num_steps = 2000
-    elif variant == "tuned":
+    elif variant in ("tuned", "wasserstein"):
         config.num_steps = 8000
     elif variant in ("single", "conditional"):
         config.num_steps = 800_000

@@ -2,7 +2,7 @@
 
 import ml_collections
 
-GAN_VARIANTS = ("paper", "tuned", "single", "conditional", "smoke")
+GAN_VARIANTS = ("paper", "tuned", "wasserstein", "single", "conditional", "smoke")
 
 
 def unknown_variant(variant: str, variants: tuple[str, ...]) -> ValueError:
@@ -10,6 +10,16 @@ def unknown_variant(variant: str, variants: tuple[str, ...]) -> ValueError:
     return ValueError(
         f"unknown variant {variant!r}; choose one of {', '.join(variants)}"
     )
+
+
+def make_wasserstein(config: ml_collections.ConfigDict) -> None:
+    """Plays the game of arXiv:2207.12315: Wasserstein with a penalty on the slope."""
+    config.model.discriminator_normalisation = "layer"
+    config.optimizer.loss = "wasserstein"
+    config.optimizer.gradient_penalty = 10.0
+    config.optimizer.discriminator_steps = 5
+    config.optimizer.beta1 = 0.0
+    config.optimizer.beta2 = 0.9
 
 
 def gan_base() -> ml_collections.ConfigDict:

@@ -37,6 +37,20 @@ _POSITIVE = (
     "evaluation.grid_columns",
 )
 
+_NOT_NEGATIVE = (
+    "seed",
+    "dataset.num_labels",
+    "dataset.channels",
+    "optimizer.gradient_penalty",
+)
+
+_LEARNING_RATES = (
+    "optimizer.generator_learning_rate",
+    "optimizer.discriminator_learning_rate",
+)
+
+_BELOW_ONE = ("optimizer.beta1", "optimizer.beta2", "optimizer.ema_decay")
+
 
 class Facts(NamedTuple):
     """What the data decides, where the configuration leaves it open.
@@ -78,8 +92,9 @@ def check_config(config) -> None:
     for path in _POSITIVE:
         if field(config, path) < 1:
             _refuse(path, field(config, path), "must be 1 or more")
+    _check_ranges(config)
     size, features = config.dataset.image_size, tuple(config.model.features)
-    if not features or min(features) < 1:
+    if not features or not all(isinstance(n, int) and n > 0 for n in features):
         _refuse("model.features", features, "name the channels of each stage, e.g. 64")
     if image_size_of(features) != size:
         _refuse(
@@ -95,8 +110,28 @@ def check_config(config) -> None:
             batch,
             f"must divide into config.optimizer.discriminator_steps={rounds} rounds",
         )
+    penalty = config.optimizer.gradient_penalty
+    if penalty and config.model.discriminator_normalisation == "batch":
+        _refuse(
+            "optimizer.gradient_penalty",
+            penalty,
+            "the penalty is of one image's slope, and batch normalisation mixes "
+            'images; set config.model.discriminator_normalisation="layer"',
+        )
     _check_cadences(config)
     _check_evaluation(config)
+
+
+def _check_ranges(config) -> None:
+    for path in _NOT_NEGATIVE:
+        if not field(config, path) >= 0:
+            _refuse(path, field(config, path), "must be 0 or more")
+    for path in _LEARNING_RATES:
+        if not field(config, path) > 0:
+            _refuse(path, field(config, path), "must be above 0")
+    for path in _BELOW_ONE:
+        if not 0 <= field(config, path) < 1:
+            _refuse(path, field(config, path), "must be at least 0 and below 1")
 
 
 def _check_choice(path: str, value: str, choices: tuple[str, ...]) -> None:

@@ -144,8 +144,8 @@ def labels_to_score(config, train: LabelledImages) -> np.ndarray:
     return np.repeat(np.arange(train.num_labels), np.diff(ends, prepend=0))
 
 
-def find_score(config, scores: dict[str, float]) -> float:
-    """Returns the score that `config.evaluation.best_metric` names.
+def find_score(config, scores: dict[str, float]) -> tuple[str, float]:
+    """Returns the score that `config.evaluation.best_metric` names, and its whole name.
 
     Names of scores end with the network and numbers of images; the field may leave
     these out; then the first network's counts.
@@ -156,7 +156,7 @@ def find_score(config, scores: dict[str, float]) -> float:
     wanted = config.evaluation.best_metric
     for name, value in scores.items():
         if name == wanted or name.startswith(f"{wanted}_"):
-            return value
+            return name, value
     raise ConfigError(
         f"config.evaluation.best_metric={wanted!r} is no score of "
         f"config.evaluation.networks={tuple(config.evaluation.networks)}; there are "

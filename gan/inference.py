@@ -133,6 +133,8 @@ def sample(
     )
     name = f"samples-{labels.replace(',', '-')}-{num}-seed{seed}"
     path = pathlib.Path(workdir).expanduser() / "samples"
+    if not is_first_process():
+        return path / f"{name}.png", path / f"{name}.npz"
     path.mkdir(exist_ok=True)
     columns = min(_GRID_COLUMNS, len(images))
     missing = -len(images) % columns

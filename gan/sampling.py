@@ -28,9 +28,8 @@ def _latents(key: jax.Array, label: jax.Array, first: jax.Array, latent_size: in
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _chunk(pair: Pair, params, batch_stats, entry, label, first, key):
-    """Makes images first .. first + CHUNK_SIZE of `label` with pair `entry`."""
-    params, batch_stats = jax.tree.map(lambda x: x[entry], (params, batch_stats))
+def _chunk(pair: Pair, params, batch_stats, label, first, key):
+    """Makes images first .. first + CHUNK_SIZE of `label` with one generator."""
     latents = _latents(key, label, first, pair.latent_size)
     classes = jnp.full(CHUNK_SIZE, label)
     images, _ = pair.generator.apply(params, batch_stats, latents, classes, train=False)
@@ -63,8 +62,9 @@ class Sampler:
         The k-th image of a label depends on (seed, label, k) alone.
 
         Args:
-          params: generators' parameters, leading entry axis.
-          batch_stats: generators' running statistics, leading entry axis.
+          params: generators' parameters, leading entry axis; numpy's, or all of them
+            on one device.
+          batch_stats: generators' running statistics, likewise.
           labels: [n] integers.
           seed: another seed, other images.
 
@@ -76,12 +76,14 @@ class Sampler:
         images = None
         for label in np.unique(labels):
             places = np.flatnonzero(labels == label)
+            entry = int(label) if self._per_label else 0
+            # One generator goes to the device, once, and not the stack each time.
+            generator = jax.tree.map(lambda x, i=entry: x[i], (params, batch_stats))
+            generator = jax.device_put(generator, jax.local_devices()[0])
             chunks = [
                 _chunk(
                     self._pair,
-                    params,
-                    batch_stats,
-                    jnp.int32(label if self._per_label else 0),
+                    *generator,
                     jnp.int32(label),
                     jnp.int32(first),
                     key,

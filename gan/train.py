@@ -14,7 +14,13 @@ from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
-from parallel.mesh import is_first_process, process_block, to_host, to_mesh
+from parallel.mesh import (
+    from_first_process,
+    is_first_process,
+    process_block,
+    to_host,
+    to_mesh,
+)
 from parallel.metric_writers import MetricWriter
 from parallel.run_log import log
 from parallel.workdir import prepare_workdir
@@ -125,8 +131,10 @@ class _Run:
         fakes = sampler.sample(*self.generators(), labels, seed=1)
         scores = self.evaluator.run(fakes, labels if sampler.shows_labels else None)
         self.writer.scores(step, {"seed": self.config.seed, **scores})
-        score = data.find_score(self.config, scores)
-        self.best.offer(step, score, self.state, self.extra)
+        name, score = data.find_score(self.config, scores)
+        # All processes must decide alike, and the last bit of a score may differ.
+        score = from_first_process(score)
+        self.best.offer(step, name, score, self.state, self.extra)
         return scores
 
     def close(self) -> None:
@@ -153,6 +161,13 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     log.info("%s", partition.balance_report())
     path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
     setup = make_setup(config, facts)
+    if setup.mesh.size < jax.device_count():
+        log.warning(
+            "%d of %d devices stay idle: %d pairs and batches of "
+            "config.per_entry_batch_size=%d do not divide over more.",
+            *(jax.device_count() - setup.mesh.size, jax.device_count()),
+            *(setup.num_entries, config.per_entry_batch_size),
+        )
     run = _Run(config, path, setup, training_set.reals, partition)
     if run.first_step >= config.num_steps:
         log.info(

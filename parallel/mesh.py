@@ -15,18 +15,35 @@ from parallel.errors import RunError
 LABEL_AXIS = "label"
 DATA_AXIS = "data"
 
-# Variables by which launchers that JAX recognises announce several processes.
-_PROCESS_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JAX_NUM_PROCESSES")
+# Variables by which launchers that JAX recognises announce several processes: srun (not
+# sbatch alone) and Open MPI's mpirun.
+_PROCESS_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+# Variables for every other launcher: all three or none.
+_BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 def initialize() -> None:
     """Joins the other processes of the job, where a launcher started several.
 
     Must run before anything touches a device.
+
+    Raises:
+      RunError: the launcher's variables are no numbers, or not all there.
     """
-    counts = [int(os.environ.get(name, "1")) for name in _PROCESS_COUNTS]
-    if max(counts) > 1:
-        jax.distributed.initialize()
+    try:
+        by_hand = [os.environ[name] for name in _BY_HAND if os.environ.get(name)]
+        if len(by_hand) == len(_BY_HAND):
+            address, count, number = by_hand
+            jax.distributed.initialize(address, int(count), int(number))
+        elif by_hand:
+            raise RunError(f"set all of {', '.join(_BY_HAND)}, or none of them.")
+        elif max(int(os.environ.get(name) or 1) for name in _PROCESS_COUNTS) > 1:
+            jax.distributed.initialize()
+    except ValueError as error:
+        raise RunError(
+            f"several processes were announced, but they cannot be joined: {error} "
+            f"Start them with srun or mpirun, or set {', '.join(_BY_HAND)}."
+        ) from error
 
 
 def is_first_process() -> bool:
@@ -71,7 +88,7 @@ def make_mesh(
 
     Args:
       num_entries: generator/discriminator pairs.
-      batch_size: images of one pair per step, over all devices.
+      batch_size: images of one pair that devices may share.
       devices: all devices by default.
 
     Raises:
@@ -81,9 +98,9 @@ def make_mesh(
     label, data = label_data_shape(len(devices), num_entries, batch_size)
     if label * data < len(devices) and jax.process_count() > 1:
         raise RunError(
-            f"{num_entries} pairs with config.per_entry_batch_size={batch_size} use "
-            f"only {label * data} of {len(devices)} devices; choose a number of "
-            "devices or a batch size that divides."
+            f"{num_entries} pairs with {batch_size} images each to share use only "
+            f"{label * data} of {len(devices)} devices; choose a number of devices or "
+            "a config.per_entry_batch_size that divides."
         )
     grid = np.asarray(devices[: label * data]).reshape(label, data)
     return Mesh(grid, (LABEL_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)
@@ -132,6 +149,13 @@ def to_host(tree: Any) -> Any:
     if jax.process_count() == 1:
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def from_first_process(value: float) -> float:
+    """The first process's `value`, on all: what all must decide alike."""
+    if jax.process_count() == 1:
+        return value
+    return float(multihost_utils.broadcast_one_to_all(np.float64(value)))
 
 
 def spmd(

@@ -26,10 +26,18 @@ def _run(*arguments):
 
 MISTAKES = {
     "no configuration": ((), 2, "--config is missing"),
-    "no such file": (("--config=configs/digit.py",), 2, "digit.py"),
-    "unknown variant": (("--config=configs/digits.py:tunned",), 2, "choose one of"),
+    "no such file": (
+        ("--config=configs/digit.py",),
+        2,
+        "did you mean 'configs/digits.py'",
+    ),
+    "unknown variant": (
+        ("--config=configs/digits.py:tunned",),
+        2,
+        "did you mean 'tuned'",
+    ),
     "unknown flag": ((DIGITS, "--mood=train"), 2, "did you mean --mode?"),
-    "unknown mode": ((DIGITS, "--mode=trian"), 2, "train"),
+    "unknown mode": ((DIGITS, "--mode=trian"), 2, "did you mean 'train'"),
     "unknown field": (
         (DIGITS, "--config.model.latentsize=3", "--dry_run"),
         2,

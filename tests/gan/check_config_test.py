@@ -16,6 +16,14 @@ WRONG = [
     ("model.features", (), "channels"),
     ("per_entry_batch_size", 7, "discriminator_steps=2"),
     ("log_every_steps", 3, "steps_per_dispatch=2"),
+    ("seed", -1, "0 or more"),
+    ("model.features", ("a", "b"), "channels"),
+    ("dataset.num_labels", -3, "0 or more"),
+    ("optimizer.ema_decay", 2.0, "below 1"),
+    ("optimizer.beta1", float("nan"), "below 1"),
+    ("optimizer.generator_learning_rate", -1.0, "above 0"),
+    ("optimizer.gradient_penalty", -5.0, "0 or more"),
+    ("optimizer.gradient_penalty", 10.0, 'discriminator_normalisation="layer"'),
     ("evaluation.best_metric", "intra_fit", "did you mean 'intra_fid'"),
 ]
 

@@ -5,6 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import digits
+from gan.check_config import Facts
+from gan.setup import make_setup
 from gan.train_step import example_keys, latents_at
 from tests.gan.small_stack import small_stack
 
@@ -107,3 +110,12 @@ def test_the_average_follows_the_generator():
         np.testing.assert_allclose(
             average, decay * old + (1 - decay) * new, rtol=1e-5, atol=1e-7
         )
+
+
+def test_devices_share_what_meets_in_one_round_of_the_discriminator():
+    """Twenty images in five rounds are four a round: four devices can share them."""
+    config = digits.get_config("conditional")
+    config.per_entry_batch_size = 20
+    config.optimizer.discriminator_steps = 5
+    setup = make_setup(config, Facts(10, 1), jax.devices())
+    assert dict(setup.mesh.shape) == {"label": 1, "data": 4}
