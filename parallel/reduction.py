@@ -38,11 +38,28 @@ def _as_local(axis_names: tuple[str, ...], params: Any) -> Any:
     return jax.tree.map(cast, params)
 
 
-def mean_over(axis_name: str) -> Reduction:
-    """Averages every leaf over `axis_name`."""
+def mean_over(axis_name: str, wire_dtype: str | None = None) -> Reduction:
+    """Averages every leaf over `axis_name`, and leaves grouping to the compiler.
+
+    Args:
+      axis_name: mesh axis.
+      wire_dtype: in which gradients travel; None: as they are.
+    """
     mean = functools.partial(jax.lax.pmean, axis_name=axis_name)
-    as_local = functools.partial(_as_local, (axis_name,))
-    return Reduction(as_local, reduce=mean, mean=mean, axis_name=axis_name)
+
+    def narrow_mean(grads: Any) -> Any:
+        num_devices = jax.lax.axis_size(axis_name)
+        # Before the cast: the sum of many devices may not fit into a narrow type.
+        narrow = jax.tree.map(lambda x: (x / num_devices).astype(wire_dtype), grads)
+        total = jax.lax.psum(narrow, axis_name)
+        return jax.tree.map(lambda x, like: x.astype(like.dtype), total, grads)
+
+    return Reduction(
+        functools.partial(_as_local, (axis_name,)),
+        reduce=narrow_mean if wire_dtype else mean,
+        mean=mean,
+        axis_name=axis_name,
+    )
 
 
 def planned(plan: ReductionPlan, axis_name: str) -> Reduction:

@@ -51,9 +51,12 @@ def _examples():
     return jax.random.normal(jax.random.key(7), (BATCH, WIDTH))
 
 
+def gradients():
+    return production_order(jax.grad(_loss), _weights(), _examples())
+
+
 def _plan(policy="chunks", **settings):
-    order = production_order(jax.grad(_loss), _weights(), _examples())
-    return make_plan(order, policy, **(POLICIES[policy] | settings))
+    return make_plan(gradients(), policy, **(POLICIES[policy] | settings))
 
 
 def _compile(reduction, num_devices=8, options="cpu", mesh=None):
@@ -155,9 +158,7 @@ def test_a_plan_that_does_not_hold_is_an_error_unless_only_a_warning_is_wanted()
 
 
 def test_gradients_that_the_plan_does_not_know_are_named():
-    plan = make_plan(
-        production_order(jax.grad(_loss), _weights(), _examples())[1:], "one"
-    )
+    plan = make_plan(gradients()[1:], "one")
     with pytest.raises(ValueError, match=r"of other gradients: layer_1/\w+ differs"):
         _compile(planned(plan, DATA_AXIS))
 
@@ -206,6 +207,13 @@ def test_a_group_that_does_not_divide_over_the_inner_axis_is_padded():
     )
     for name, leaf in tree.items():
         np.testing.assert_allclose(found[name], leaf * 3.5)
+
+
+def test_the_compilers_own_way_may_travel_as_narrow_as_a_plan():
+    _, found = _compile(mean_over(DATA_AXIS, "float16"))(_weights(), _examples())
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+        assert a.dtype == jnp.float32
+        np.testing.assert_allclose(a, b, atol=16 * 2**-11 * np.abs(b).max())
 
 
 def test_a_compiler_that_widens_the_wire_is_caught():

@@ -1,0 +1,125 @@
+"""Chooses how gradients are reduced by what the compiler makes of each way.
+
+The compiler's own way is one of the candidates: a plan must beat it or step aside.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from parallel.compiler_options import compiler_options
+from parallel.hlo_program import read_program
+from parallel.link_cost import LinkCost
+from parallel.plan_check import check_plan
+from parallel.production_order import Gradient
+from parallel.reduction import Reduction, mean_over, planned
+from parallel.reduction_plan import ReductionPlan, make_plan
+from parallel.schedule_cost import Machine, Prediction, predict
+
+_MIB = 1 << 20
+DEFAULT = "compiler's own"
+
+
+class Candidate(NamedTuple):
+    """One way to reduce.
+
+    Attributes:
+      name: for people.
+      reduction: handed to the step.
+      options: of the compiler, that belong to it.
+      plan: what the compiled program is held against; None for the compiler's own.
+    """
+
+    name: str
+    reduction: Reduction
+    options: dict[str, str | int | bool]
+    plan: ReductionPlan | None
+
+
+class Trial(NamedTuple):
+    """What the compiler made of a candidate.
+
+    Attributes:
+      candidate: that was compiled.
+      prediction: of its schedule.
+      holds: whether the program does as planned; true where nothing was planned.
+    """
+
+    candidate: Candidate
+    prediction: Prediction
+    holds: bool
+
+
+def candidates(
+    gradients: Sequence[Gradient],
+    cost: LinkCost,
+    axis_name: str,
+    platform: str,
+    wire_dtype: str | None = None,
+) -> list[Candidate]:
+    """Lists the ways that are worth a trial, the compiler's own first.
+
+    Args:
+      gradients: in production order.
+      cost: that optimal groups are made for.
+      axis_name: mesh axis to reduce over.
+      platform: of the compiler options.
+      wire_dtype: in which gradients travel, in all candidates alike.
+    """
+    plans = {
+        "per leaf": make_plan(gradients, "per_leaf", wire_dtype=wire_dtype),
+        "one group": make_plan(gradients, "one", wire_dtype=wire_dtype),
+        "per block": make_plan(gradients, "per_block", wire_dtype=wire_dtype),
+        "4 chunks": make_plan(gradients, "chunks", num_groups=4, wire_dtype=wire_dtype),
+        "25 MiB": make_plan(
+            gradients,
+            "byte_bounds",
+            first=_MIB,
+            largest=25 * _MIB,
+            last=_MIB,
+            wire_dtype=wire_dtype,
+        ),
+        "optimal": make_plan(gradients, "optimal", cost=cost, wire_dtype=wire_dtype),
+    }
+    options = compiler_options(platform)
+    ours = [
+        Candidate(name, planned(plan, axis_name), options, plan)
+        for name, plan in plans.items()
+    ]
+    return [Candidate(DEFAULT, mean_over(axis_name, wire_dtype), {}, None), *ours]
+
+
+def try_all(
+    every: Sequence[Candidate],
+    compile_step: Callable[[Reduction, dict], str],
+    machine: Machine,
+) -> list[Trial]:
+    """Compiles every candidate and predicts its step.
+
+    Args:
+      every: candidates.
+      compile_step: (reduction, compiler options) -> optimized HLO of the whole step.
+      machine: that the schedules are replayed on.
+
+    Returns:
+      Trials, fastest first. What does not hold stands behind all that does.
+    """
+    trials = []
+    for candidate in every:
+        text = compile_step(candidate.reduction, candidate.options)
+        holds = candidate.plan is None or check_plan(candidate.plan, text).holds
+        trials.append(Trial(candidate, predict(read_program(text), machine), holds))
+    return sorted(trials, key=lambda t: (not t.holds, t.prediction.step_seconds))
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """One line per trial."""
+    lines = ["candidate         holds  groups   step [ms]  exposed [ms]  hidden"]
+    for trial in trials:
+        seen, plan = trial.prediction, trial.candidate.plan
+        groups = len(plan.groups) if plan else ""
+        lines.append(
+            f"{trial.candidate.name:16s}  {'yes' if trial.holds else 'NO':5s}  "
+            f"{groups!s:>6s}  {1e3 * seen.step_seconds:10.3f}  "
+            f"{1e3 * seen.exposed_seconds:12.3f}  {seen.hidden_share:6.1%}"
+        )
+    return "\n".join(lines)

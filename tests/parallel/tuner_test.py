@@ -1,0 +1,52 @@
+"""The tuner takes what the compiled program says, the compiler's own way included."""
+
+import pytest
+
+from parallel.compiler_options import compiler_options
+from parallel.mesh import DATA_AXIS
+from parallel.reduction import mean_over, planned
+from parallel.schedule_cost import Machine
+from parallel.tuner import DEFAULT, Candidate, candidates, table, try_all
+from tests.parallel.planned_reduction_test import COST, _compile, _plan, gradients
+
+MACHINE = Machine(1e9, 1e9, 1e-6, 1e6, 1e-3)
+
+
+def _text(reduction, options):
+    return _compile(reduction, options="cpu" if options else None).as_text()
+
+
+@pytest.fixture(scope="module")
+def trials():
+    every = candidates(gradients(), COST, DATA_AXIS, "cpu")
+    return try_all(every, _text, MACHINE)
+
+
+def test_the_fastest_of_all_ways_comes_first(trials):
+    seconds = [trial.prediction.step_seconds for trial in trials]
+    assert seconds == sorted(seconds)
+    assert DEFAULT in [trial.candidate.name for trial in trials]
+    assert all(trial.holds for trial in trials)
+
+
+def test_where_starting_is_dear_and_nothing_overlaps_many_groups_lose(trials):
+    """A CPU's collectives are synchronous, and here each costs a millisecond."""
+    names = [trial.candidate.name for trial in trials]
+    assert names[-1] == "per leaf"
+    assert names.index("one group") < names.index("per block")
+
+
+def test_what_does_not_hold_stands_behind_all_that_does():
+    plan = _plan("chunks")
+    broken = Candidate("merged", planned(plan, DATA_AXIS), {}, plan)
+    sound = Candidate("sound", planned(plan, DATA_AXIS), compiler_options("cpu"), plan)
+    own = Candidate(DEFAULT, mean_over(DATA_AXIS), {}, None)
+    trials = try_all([broken, sound, own], _text, MACHINE)
+    assert [trial.candidate.name for trial in trials][-1] == "merged"
+    assert [trial.holds for trial in trials] == [True, True, False]
+
+
+def test_the_table_names_every_way(trials):
+    text = table(trials)
+    assert all(trial.candidate.name in text for trial in trials)
+    assert len(text.splitlines()) == 1 + len(trials)
