@@ -62,20 +62,20 @@ def _convolution_flops(eqn) -> float:
     return 2.0 * math.prod(eqn.outvars[0].aval.shape) * inner / spread
 
 
-def _programs_in(eqn) -> list:
+def _programs_in(eqn) -> list[core.ClosedJaxpr]:
     """Every program that an equation runs."""
     found = []
     for value in eqn.params.values():
         several = value if isinstance(value, tuple | list) else (value,)
         for one in several:
             if isinstance(one, core.ClosedJaxpr):
-                found.append(one.jaxpr)
-            elif isinstance(one, core.Jaxpr):
                 found.append(one)
+            elif isinstance(one, core.Jaxpr):
+                found.append(core.ClosedJaxpr(one, ()))
     return found
 
 
-def _called(eqn):
+def called_program(eqn) -> core.ClosedJaxpr | None:
     """The program that an equation runs once, in whose order its results come.
 
     None for loops and branches: whatever they return, they return at their end.
@@ -83,7 +83,7 @@ def _called(eqn):
     if eqn.primitive.name in ("scan", "while", "cond"):
         return None
     for program in _programs_in(eqn):
-        arguments, results = len(program.invars), len(program.outvars)
+        arguments, results = len(program.jaxpr.invars), len(program.jaxpr.outvars)
         if (arguments, results) == (len(eqn.invars), len(eqn.outvars)):
             return program
     return None
@@ -95,7 +95,7 @@ def _flops(eqn) -> float:
         return _product_flops(eqn)
     if eqn.primitive.name == "conv_general_dilated":
         return _convolution_flops(eqn)
-    inside = [sum(map(_flops, program.eqns)) for program in _programs_in(eqn)]
+    inside = [sum(map(_flops, program.jaxpr.eqns)) for program in _programs_in(eqn)]
     if eqn.primitive.name == "cond":
         return max(inside, default=0.0)
     return sum(inside) * eqn.params.get("length", 1)
@@ -118,9 +118,9 @@ class _Walk:
 
         for eqn in jaxpr.eqns:
             operands = [look_up(var) for var in eqn.invars]
-            program = _called(eqn)
+            program = called_program(eqn)
             if program is not None:
-                results = self.through(program, operands)
+                results = self.through(program.jaxpr, operands)
             else:
                 results = [self._result(eqn, operands)] * len(eqn.outvars)
             ready.update(zip(eqn.outvars, results, strict=True))
