@@ -32,7 +32,9 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop
 _LABELS = flags.DEFINE_string(
     "labels", "mixture", "Labels to sample: 3,5 or mixture (the data's proportions)."
 )
-_NUM = flags.DEFINE_integer("num", 64, "Images to sample.", lower_bound=1)
+_NUM = flags.DEFINE_integer(
+    "num", 64, "Images to sample: of each label; of a mixture in all.", lower_bound=1
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the sampling: another one, other images.")
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
@@ -88,7 +90,7 @@ def _run_inverse(config) -> None:
 
 def main(argv: list[str]) -> int:
     """Runs what the flags say; returns the exit code."""
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     if len(argv) > 1:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
@@ -102,6 +104,18 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         is_usage = isinstance(error, ConfigError | InverseConfigError)
         return 2 if is_usage else 1
+    except OSError as error:  # a full or read-only disk
+        if _TRACEBACK.value:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "\nstopped: the same command goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        return 130
     return 0
 
 
@@ -116,7 +130,19 @@ def _in_one_line(error: Exception) -> str:
         # The configuration's own error stands last.
         text = re.sub(r"^\w*Error: ", "", text.splitlines()[-1].strip())
         text = f"--config: {text}"
-    text = " ".join(text.split())
+    return _in_our_words(" ".join(text.split()))
+
+
+def _in_our_words(text: str) -> str:
+    """Rewrites what libraries say of flags."""
+    if found := re.search(r"(\w+)\W+nDid you mean \W*(\w+)\W", text):
+        return f"config has no field {found[1]!r}; did you mean {found[2]!r}?"
+    if found := re.search(r"Found (--config\.\S+) in argv before", text):
+        return f"{found[1]}: --config=FILE must come before it"
+    text = re.sub(r"invalid literal for \w+\(\).*", "must be a whole number", text)
+    text = re.sub(r"could not convert string to float.*", "must be a number", text)
+    text = re.sub(r"\('Non-boolean argument.*", "must be True or False", text)
+    text = text.removeprefix("flag ")
     return f"{text}{_meant(text)}"
 
 

@@ -131,7 +131,8 @@ def sample(
     images = trained.setup.sampler.sample(
         trained.params, trained.batch_stats, wanted, seed
     )
-    name = f"samples-{labels.replace(',', '-')}-{num}-seed{seed}"
+    shown = labels.replace(",", "-")
+    name = f"samples-{trained.step:06d}-{shown}-{num}-seed{seed}"
     path = pathlib.Path(workdir).expanduser() / "samples"
     if not is_first_process():
         return path / f"{name}.png", path / f"{name}.npz"
@@ -141,5 +142,6 @@ def sample(
     padded = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
     save_png(path / f"{name}.png", tile(padded.reshape(-1, columns, *images.shape[1:])))
     np.savez_compressed(path / f"{name}.npz", images=images, labels=wanted)
+    print(f"step {trained.step} of {workdir}, {len(images)} images")
     print(f"picture: {path / name}.png\narrays: {path / name}.npz")
     return path / f"{name}.png", path / f"{name}.npz"

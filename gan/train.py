@@ -1,5 +1,6 @@
 """Training from the first step, or from wherever an earlier run was stopped."""
 
+import contextlib
 import pathlib
 from typing import Any
 
@@ -159,7 +160,10 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     check_facts(config, facts)
     partition = data.partition(config, training_set)
     log.info("%s", partition.balance_report())
-    path = prepare_workdir(workdir, config.to_dict(), MAY_CHANGE)
+    saved = pathlib.Path(workdir).expanduser() / "checkpoints"
+    path = prepare_workdir(
+        workdir, config.to_dict(), MAY_CHANGE, is_begun=any(saved.glob("[0-9]*"))
+    )
     setup = make_setup(config, facts)
     if setup.mesh.size < jax.device_count():
         log.warning(
@@ -181,8 +185,10 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     stride = config.parallel.steps_per_dispatch
     steps = range(run.first_step, config.num_steps, stride)
     batches = _batches(config, setup, training_set, partition, steps)
-    scores = _take_steps(run, batches, stride)
-    run.close()
+    # Closed whatever happens: a thread that still prepares batches would keep the
+    # process from ending.
+    with contextlib.closing(batches), contextlib.closing(run):
+        scores = _take_steps(run, batches, stride)
     jax.block_until_ready(run.state)
     if is_first_process():
         _print_results(path, scores)

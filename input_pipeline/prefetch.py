@@ -59,4 +59,5 @@ def prefetch(
             yield step, batch
     finally:
         stopped.set()
-        thread.join()
+        # Not for ever: at the interpreter's end the thread is frozen where it stands.
+        thread.join(timeout=10)

@@ -74,7 +74,7 @@ def _changed(workdir: str, held: dict, config: dict, may_change: tuple) -> dict:
 
 
 def prepare_workdir(
-    workdir: str, config: dict, may_change: tuple[str, ...]
+    workdir: str, config: dict, may_change: tuple[str, ...], *, is_begun: bool = True
 ) -> pathlib.Path:
     """Creates a workdir for `config`, or checks that the one found was made for it.
 
@@ -86,6 +86,8 @@ def prepare_workdir(
       config: the resolved configuration, nested.
       may_change: fields, or sections with a trailing dot, that do not change what
         is trained, as "num_steps" or "evaluation.".
+      is_begun: whether anything was trained there; a workdir in which nothing was
+        takes any configuration.
 
     Raises:
       RunError: no directory can be had there, or it is of another configuration.
@@ -102,7 +104,7 @@ def prepare_workdir(
         ) from error
     record, runs_record = path / "config.json", path / "versions.json"
     changed, runs = {}, []
-    if record.exists():
+    if record.exists() and is_begun:
         held = _read(record, dict, "choose another workdir")
         changed = _changed(workdir, held, config, may_change)
         if runs_record.exists():
@@ -111,7 +113,7 @@ def prepare_workdir(
         try:
             # This one first: a workdir with a config.json is one that was begun.
             _write(runs_record, [*runs, {**versions(), "changed": changed}])
-            if not record.exists():
+            if not (record.exists() and is_begun):
                 _write(record, config)
         except OSError as error:
             raise RunError(

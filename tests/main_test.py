@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -41,7 +43,7 @@ MISTAKES = {
     "unknown field": (
         (DIGITS, "--config.model.latentsize=3", "--dry_run"),
         2,
-        'Did you mean "latent_size"',
+        "did you mean 'latent_size'",
     ),
     "wrong type": ((DIGITS, "--config.num_steps=many", "--dry_run"), 2, "num_steps"),
     "wrong value": (
@@ -124,3 +126,34 @@ def test_train_evaluate_and_sample(tmp_path):
     sampled = _run(DIGITS, workdir, "--mode=sample", "--labels=3,5", "--num=4")
     assert sampled.returncode == 0, sampled.stderr
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_ends_at_once_and_says_how_to_go_on(tmp_path, number):
+    # A shell's background jobs ignore the signal of Ctrl-C; this one must not.
+    program = (
+        "import runpy, signal; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_path('main.py', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, DIGITS, f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [*command, "--config.num_steps=100000", "--config.evaluation.networks=()"],
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "run" / "checkpoints" / "4").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.strip().splitlines()[-1].startswith("stopped: the same command")
+        assert "Traceback" not in said
+    else:
+        assert process.returncode == -signal.SIGTERM
