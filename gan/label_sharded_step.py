@@ -27,11 +27,13 @@ _EVERYWHERE = PartitionSpec()
 
 
 def fastest_loop(platform: str) -> str:
-    """The loop that was fastest on `platform` where it was measured.
+    """The loop to take on `platform` unless another is asked for.
 
     On "cpu", programs with grouped convolutions or with convolutions inside compiled
-    loops ran 2 to 30 times slower (benchmarks/results/entry_loop_cpu.json).
-    Accelerators want the grouped form; it was not measured here yet.
+    loops ran 2 to 4 times slower; "unroll" runs as fast as "dispatch" or a little
+    faster, but takes ten times as long to compile, and longer with every pair
+    (benchmarks/results/entry_loop_cpu.json). Accelerators want the grouped form; it was
+    not measured there yet.
     """
     return "dispatch" if platform == "cpu" else "vmap"
 
