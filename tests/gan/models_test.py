@@ -87,3 +87,57 @@ def test_unknown_normalisation_is_refused_by_name():
         _pair((16, 8), 1, **{"axis_name": None})[1].__class__(
             features=(16, 8), channels=1, normalisation="spectral", rngs=nnx.Rngs(0)
         )
+
+
+def _values(module, name):
+    """All values of the parameters whose path ends in `name`, in one array."""
+    params = nnx.to_pure_dict(nnx.state(module, nnx.Param))
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    found = [np.ravel(x) for path, x in leaves if path[-1].key == name]
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_initial_values_are_the_published_ones(side):
+    """Kernels N(0, 0.02), scales N(1, 0.02), biases 0; within five standard errors."""
+    module = _pair(PUBLISHED, 3)[side]
+    kernels, scales = _values(module, "kernel"), _values(module, "scale")
+    for values, mean in ((kernels, 0.0), (scales, 1.0)):
+        error = 0.02 / np.sqrt(len(values))
+        assert abs(values.mean() - mean) < 5 * error
+        assert abs(values.std() - 0.02) < 5 * error
+    assert (_values(module, "bias") == 0).all()
+
+
+def test_a_conditional_judge_looks_at_the_class_and_another_does_not():
+    images = jax.random.normal(jax.random.key(0), (4, 16, 16, 1))
+    zeros, ones = jnp.zeros(4, jnp.int32), jnp.ones(4, jnp.int32)
+    for num_classes in (0, 3):
+        judge = _pair((8, 4), 1, num_classes=num_classes)[1]
+        alike = judge(images, zeros, train=True) == judge(images, ones, train=True)
+        assert alike.all() == (num_classes == 0)
+        assert alike.any() == (num_classes == 0)
+
+
+def test_running_statistics_are_used_when_not_training():
+    generator = _pair((8, 4), 1)[0]
+    latents, classes = jnp.ones((2, 100)), jnp.zeros(2, jnp.int32)
+    fresh = generator(latents, classes, train=False)
+    for stage in (generator.stage_0, generator.stage_1):
+        stage.normalisation.var[...] *= 4
+    assert (generator(latents, classes, train=False) != fresh).any()
+
+
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_training_shows_each_image_with_its_own_class(num_classes):
+    """Gradients of a class's own parameters come from images of that class alone."""
+    judge = _pair((8, 4), 1, num_classes=3)[1]
+    images = jax.random.normal(jax.random.key(0), (4, 16, 16, 1))
+    classes = jnp.array([0, 2, 2, 0]) if num_classes else jnp.zeros(4, jnp.int32)
+
+    def loss(module):
+        return module(images, classes, train=True).sum()
+
+    slopes = nnx.to_pure_dict(nnx.state(nnx.grad(loss)(judge)))["class_vectors"]
+    used = np.abs(slopes).sum(axis=1) > 0
+    assert used.tolist() == [True, False, bool(num_classes)]
