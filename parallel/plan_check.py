@@ -1,4 +1,12 @@
-"""Whether a compiled program does what its reduction plan says."""
+"""Whether a compiled program does what its reduction plan says.
+
+A plan promises three things: every group is reduced by exchanges of its own, of the
+planned bytes; the exchanges of one group follow one another; and exchanges of one kind
+are issued in the order of the groups. It leaves open how the stages of neighbouring
+groups interleave in a hierarchical reduction: one group may be cut into parts inside
+hosts while the one before it is still on its way across. All processes run the one
+schedule that was compiled, so whatever is left open is open on none of them.
+"""
 
 import re
 from typing import NamedTuple
@@ -23,7 +31,7 @@ class Verdict(NamedTuple):
 
     Attributes:
       differences: one line per way in which it departs from the plan.
-      planned: the plan's reductions, in the order in which they are issued.
+      planned: the plan's exchanges, in the order in which they are issued.
       others: every other exchange, e.g. of metrics and batch statistics.
     """
 
@@ -83,7 +91,7 @@ def _difference(
 
 
 def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
-    """Compares the exchanges of a compiled program with those of `plan`.
+    """Compares the exchanges of a compiled program with what `plan` promises.
 
     Args:
       plan: of the reduction that the program was traced with.
@@ -100,9 +108,10 @@ def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
     for number, group in enumerate(plan.groups):
         mine = [one for one in planned if _number_of(one) == number]
         differences.append(_difference(number, group, mine, num_inner))
-    order = [_number_of(one) for one in planned]
-    if order != sorted(order):
-        differences.append(f"the groups are issued in the order {order}")
+    for kind in dict.fromkeys(one.kind for one in planned):
+        order = [_number_of(one) for one in planned if one.kind == kind]
+        if order != sorted(order):
+            differences.append(f"the {kind}s are issued in the order {order}")
     if len({one.computation for one in planned}) > 1:
         differences.append("the groups are spread over several computations")
     others = [one for one in found if _number_of(one) is None]

@@ -1,5 +1,6 @@
 """A planned reduction is the plain mean, and the compiled program does as planned."""
 
+import collections
 import functools
 
 import jax
@@ -18,6 +19,7 @@ from parallel.reduction import hierarchical, mean_over, planned
 from parallel.reduction_plan import make_plan
 
 DEPTH, WIDTH, BATCH = 6, 16, 16
+STAGES = ("reduce-scatter", "all-reduce", "all-gather")
 COST = LinkCost(compute_seconds=1e-3, bytes_per_second=4e6, latency_seconds=1e-5)
 POLICIES = {
     "per_leaf": {},
@@ -187,8 +189,9 @@ def test_a_hierarchical_reduction_is_the_plain_mean_and_does_as_planned(policy):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
     verdict = check_plan(plan, compiled.as_text(), num_inner=4)
     assert verdict.holds, verdict
-    kinds = ["reduce-scatter", "all-reduce", "all-gather"] * len(plan.groups)
-    assert [one.kind for one in verdict.planned] == kinds
+    # How stages of neighbouring groups interleave is the compiler's choice.
+    kinds = collections.Counter(one.kind for one in verdict.planned)
+    assert kinds == dict.fromkeys(STAGES, len(plan.groups))
     assert not check_plan(plan, compiled.as_text()).holds
 
 
