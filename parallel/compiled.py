@@ -15,7 +15,7 @@ _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{(\{[\d,{}]*\})\}
 _STRIDED = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _BY_AXES = re.compile(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}")
 
-_OP_NAME = re.compile(r'op_name="([^"]*)"')
+OP_NAME = re.compile(r'op_name="([^"]*)"')
 # Instructions that hold another one, of a computation of their own.
 _WRAPPERS = ("async", "fusion")
 
@@ -127,7 +127,7 @@ def collectives(program: Program) -> list[Collective]:
                 continue
             is_start = instruction.opcode.endswith("-start")
             done = _done(instructions, start) if is_start else start
-            op_name = _OP_NAME.search(kind[1])
+            op_name = OP_NAME.search(kind[1])
             found.append(
                 Collective(
                     kind=kind[0],

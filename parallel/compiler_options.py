@@ -13,12 +13,40 @@ _KEEP_GROUPS = {
 
 PLATFORMS = tuple(_KEEP_GROUPS)
 
+# A TPU reduces while it computes only if it is told to; which way a chip knows depends
+# on whether it has sparse cores, and the compiler refuses the other.
+_OFFLOADED = {
+    "xla_tpu_enable_sparse_core_collective_offload_all_reduce": True,
+    "xla_tpu_enable_async_collective_fusion_fuse_all_reduce": False,
+}
+_FUSED = {
+    "xla_tpu_enable_async_collective_fusion": True,
+    "xla_tpu_enable_async_collective_fusion_fuse_all_reduce": True,
+    "xla_tpu_enable_async_collective_fusion_multiple_steps": True,
+}
+_WITHOUT_SPARSE_CORES = ("TPU v5 lite", "TPU v5e")
 
-def compiler_options(platform: str) -> dict[str, str | int | bool]:
+
+def asynchronous_options(device_kind: str) -> dict[str, str | int | bool]:
+    """Options under which reductions may run beside compute.
+
+    Args:
+      device_kind: as `jax.Device.device_kind` names it, e.g. "TPU v5". Only TPUs from
+        v5 on need any.
+    """
+    if not device_kind.startswith("TPU"):
+        return {}
+    return dict(_FUSED if device_kind in _WITHOUT_SPARSE_CORES else _OFFLOADED)
+
+
+def compiler_options(
+    platform: str, device_kind: str = ""
+) -> dict[str, str | int | bool]:
     """Options of `jax.jit(..., compiler_options=...)` that leave groups as planned.
 
     Args:
       platform: "cpu", "gpu" (or "cuda") or "tpu".
+      device_kind: see `asynchronous_options`, which are added.
 
     Raises:
       ValueError: another platform.
@@ -28,4 +56,4 @@ def compiler_options(platform: str) -> dict[str, str | int | bool]:
         raise ValueError(
             f"platform={platform!r}: options are known for {', '.join(_KEEP_GROUPS)}."
         )
-    return dict(_KEEP_GROUPS[name])
+    return _KEEP_GROUPS[name] | asynchronous_options(device_kind)

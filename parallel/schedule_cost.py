@@ -8,7 +8,7 @@ way at a time.
 import dataclasses
 from typing import NamedTuple
 
-from parallel.compiled import Collective, collectives
+from parallel.compiled import OP_NAME, Collective, collectives
 from parallel.hlo_program import Instruction, Program
 from parallel.hlo_work import FREE, Work, trips
 
@@ -52,11 +52,13 @@ class Prediction(NamedTuple):
       step_seconds: from the first instruction to the last result.
       compute_seconds: of all instructions but the collectives.
       communication_seconds: of all collectives.
+      num_collectives: that were issued.
     """
 
     step_seconds: float
     compute_seconds: float
     communication_seconds: float
+    num_collectives: int
 
     @property
     def exposed_seconds(self) -> float:
@@ -71,8 +73,27 @@ class Prediction(NamedTuple):
         return 1 - self.exposed_seconds / self.communication_seconds
 
 
+class Event(NamedTuple):
+    """Something that takes time in a replayed step.
+
+    Attributes:
+      lane: "compute", "link" or "waiting".
+      name: of the instruction.
+      scope: where it stands in the Python source's scopes; "" if the compiler made it.
+      begin: [seconds] since the step began.
+      end: [seconds] since the step began.
+    """
+
+    lane: str
+    name: str
+    scope: str
+    begin: float
+    end: float
+
+
 class _Replay:
     def __init__(self, program: Program, machine: Machine):
+        self.events: list[Event] = []
         self.program, self.machine = program, machine
         self.work = Work(program)
         self.at = {(c.computation, c.start): c for c in collectives(program)}
@@ -82,25 +103,36 @@ class _Replay:
         waits = {}
         for place, instruction in enumerate(self.program.computations[computation]):
             if place in waits:
-                self.now = max(self.now, waits.pop(place))
+                self._wait(*waits.pop(place))
             collective = self.at.get((computation, place))
             if collective is not None:
-                end = self._send(collective)
+                end = self._send(collective, instruction)
                 if collective.is_asynchronous:
-                    waits[collective.done] = end
+                    waits[collective.done] = end, collective, instruction
                 else:
-                    self.now = end
+                    self._wait(end, collective, instruction)
             elif instruction.opcode == "while":
                 for _ in range(trips(instruction)):
                     self.run(instruction.called)
             else:
                 self._compute(computation, instruction)
 
-    def _send(self, collective: Collective) -> float:
+    def _send(self, collective: Collective, instruction: Instruction) -> float:
         seconds = self.machine.collective_seconds(collective)
         self.communication += seconds
-        self.link_free = max(self.link_free, self.now) + seconds
+        begin = max(self.link_free, self.now)
+        self.link_free = begin + seconds
+        about = instruction.name, collective.op_name
+        self.events.append(Event("link", *about, begin, self.link_free))
         return self.link_free
+
+    def _wait(
+        self, end: float, collective: Collective, instruction: Instruction
+    ) -> None:
+        if end > self.now:
+            about = instruction.name, collective.op_name
+            self.events.append(Event("waiting", *about, self.now, end))
+            self.now = end
 
     def _compute(self, computation: str, instruction: Instruction) -> None:
         if instruction.opcode in FREE or instruction.opcode.endswith("-done"):
@@ -111,6 +143,9 @@ class _Replay:
             flops / self.machine.flops_per_second,
             num_bytes / self.machine.memory_bytes_per_second,
         )
+        scope = OP_NAME.search(instruction.line)
+        about = instruction.name, scope[1] if scope else ""
+        self.events.append(Event("compute", *about, self.now, self.now + seconds))
         self.now += seconds
         self.compute += seconds
 
@@ -121,9 +156,16 @@ def predict(program: Program, machine: Machine) -> Prediction:
     Raises:
       ValueError: the program is not scheduled.
     """
+    return replay(program, machine)[0]
+
+
+def replay(program: Program, machine: Machine) -> tuple[Prediction, list[Event]]:
+    """As `predict`, with everything that happens, in the order of its beginning."""
     if not program.is_scheduled:
         raise ValueError("the program is not scheduled: its text shows no order.")
-    replay = _Replay(program, machine)
-    replay.run(program.entry)
-    step = max(replay.now, replay.link_free)
-    return Prediction(step, replay.compute, replay.communication)
+    played = _Replay(program, machine)
+    played.run(program.entry)
+    step = max(played.now, played.link_free)
+    count = sum(event.lane == "link" for event in played.events)
+    prediction = Prediction(step, played.compute, played.communication, count)
+    return prediction, sorted(played.events, key=lambda event: event.begin)

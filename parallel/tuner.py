@@ -6,7 +6,7 @@ The compiler's own way is one of the candidates: a plan must beat it or step asi
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from parallel.compiler_options import compiler_options
+from parallel.compiler_options import asynchronous_options, compiler_options
 from parallel.hlo_program import read_program
 from parallel.link_cost import LinkCost
 from parallel.plan_check import check_plan
@@ -55,6 +55,7 @@ def candidates(
     axis_name: str,
     platform: str,
     wire_dtype: str | None = None,
+    device_kind: str = "",
 ) -> list[Candidate]:
     """Lists the ways that are worth a trial, the compiler's own first.
 
@@ -64,12 +65,18 @@ def candidates(
       axis_name: mesh axis to reduce over.
       platform: of the compiler options.
       wire_dtype: in which gradients travel, in all candidates alike.
+      device_kind: see `compiler_options`.
     """
     plans = {
         "per leaf": make_plan(gradients, "per_leaf", wire_dtype=wire_dtype),
         "one group": make_plan(gradients, "one", wire_dtype=wire_dtype),
         "per block": make_plan(gradients, "per_block", wire_dtype=wire_dtype),
-        "4 chunks": make_plan(gradients, "chunks", num_groups=4, wire_dtype=wire_dtype),
+        **{
+            f"{n} chunks": make_plan(
+                gradients, "chunks", num_groups=n, wire_dtype=wire_dtype
+            )
+            for n in (4, 8)
+        },
         "25 MiB": make_plan(
             gradients,
             "byte_bounds",
@@ -80,12 +87,16 @@ def candidates(
         ),
         "optimal": make_plan(gradients, "optimal", cost=cost, wire_dtype=wire_dtype),
     }
-    options = compiler_options(platform)
+    options = compiler_options(platform, device_kind)
     ours = [
         Candidate(name, planned(plan, axis_name), options, plan)
         for name, plan in plans.items()
     ]
-    return [Candidate(DEFAULT, mean_over(axis_name, wire_dtype), {}, None), *ours]
+    mean = mean_over(axis_name, wire_dtype)
+    own = [Candidate(DEFAULT, mean, {}, None)]
+    if asynchronous := asynchronous_options(device_kind):
+        own.append(Candidate(f"{DEFAULT}, async", mean, asynchronous, None))
+    return [*own, *ours]
 
 
 def try_all(
@@ -113,12 +124,12 @@ def try_all(
 
 def table(trials: Sequence[Trial]) -> str:
     """One line per trial."""
-    lines = ["candidate         holds  groups   step [ms]  exposed [ms]  hidden"]
+    lines = ["candidate               holds  groups   step [ms]  exposed [ms]  hidden"]
     for trial in trials:
         seen, plan = trial.prediction, trial.candidate.plan
         groups = len(plan.groups) if plan else ""
         lines.append(
-            f"{trial.candidate.name:16s}  {'yes' if trial.holds else 'NO':5s}  "
+            f"{trial.candidate.name:22s}  {'yes' if trial.holds else 'NO':5s}  "
             f"{groups!s:>6s}  {1e3 * seen.step_seconds:10.3f}  "
             f"{1e3 * seen.exposed_seconds:12.3f}  {seen.hidden_share:6.1%}"
         )
