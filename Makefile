@@ -6,7 +6,8 @@ GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 REQUIREMENTS := $(if $(GPU),requirements.txt,requirements-cpu.txt)
 INSTALLED = $(VENV)/installed-$(REQUIREMENTS)
 
-.PHONY: setup demo test test-slow lint format bench peers weights clean
+.PHONY: setup demo test test-slow test-compiled lint format bench compiled netlab peers
+.PHONY: weights clean
 
 setup: $(INSTALLED)
 
@@ -45,6 +46,30 @@ bench: setup
 	$(RUN) -m benchmarks.gan_step
 	$(RUN) -m benchmarks.entry_loop
 	$(RUN) -m benchmarks.convolution
+
+# Compilers of machines that are not here, in an environment of their own; their wheels
+# need none of their dependencies to compile.
+COMPILERS = .venv-compilers
+
+$(COMPILERS)/installed: requirements-cpu.txt requirements-common.txt
+	@python=$$(sh jobs/find_python.sh) && "$$python" -m venv --clear $(COMPILERS)
+	$(COMPILERS)/bin/python -m pip install --quiet -r requirements-cpu.txt
+	@jax=$$($(COMPILERS)/bin/python -c \
+	'import importlib.metadata as m; print(m.version("jax"))') && \
+	$(COMPILERS)/bin/python -m pip install --quiet --no-deps \
+	"jax-cuda12-pjrt==$$jax" "jax-cuda12-plugin==$$jax"
+	@touch $@
+
+test-compiled: $(COMPILERS)/installed
+	$(COMPILERS)/bin/python -m pytest tests/parallel/described_gpus_test.py
+
+compiled: $(COMPILERS)/installed
+	$(COMPILERS)/bin/python -m pip install --quiet libtpu
+	JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1 $(COMPILERS)/bin/python -m benchmarks.compiled
+
+# Shaped links are network namespaces, which only root can make.
+netlab: setup
+	$(RUN) -m benchmarks.netlab
 
 weights: setup
 	$(RUN) -m gan.weights

@@ -14,10 +14,16 @@ from typing import NamedTuple
 from parallel.compiled import Collective, collectives
 from parallel.errors import RunError
 from parallel.hlo_program import Array, read_program
-from parallel.reduction_plan import Group, ReductionPlan
+from parallel.reduction_plan import COMPRESSED, Group, ReductionPlan
 from parallel.run_log import log
 
-_HLO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "float64": "f64"}
+_HLO_NAMES = {
+    "float32": "f32",
+    "bfloat16": "bf16",
+    "float16": "f16",
+    "float64": "f64",
+    "int8": "s8",
+}
 _SCOPE = re.compile(r"\breduction_group_(\d+)\b")
 
 
@@ -80,6 +86,8 @@ def _expected(group: Group, num_inner: int) -> list[tuple[str, tuple[Array, ...]
 def _difference(
     number: int, group: Group, mine: list[Collective], num_inner: int
 ) -> str | None:
+    if group.wire_dtype == COMPRESSED:
+        return _difference_in_bytes(number, group, mine)
     expected = _expected(group, num_inner)
     found = [(one.kind, one.arrays) for one in mine]
     if found == expected:
@@ -88,6 +96,27 @@ def _difference(
     if not mine:
         return f"{wanted}, but has none of its own: it was merged or removed"
     return f"{wanted}, but is {_said(found)}"
+
+
+def _has_bytes(collective: Collective) -> bool:
+    return any(array.dtype == "s8" for array in collective.arrays)
+
+
+def _difference_in_bytes(
+    number: int, group: Group, mine: list[Collective]
+) -> str | None:
+    """As `_difference`, of `error_feedback`: bytes out in parts, bytes gathered."""
+    narrow = [one for one in mine if _has_bytes(one)]
+    num_devices = max((len(g) for one in narrow for g in one.groups), default=1)
+    padded = -(-sum(group.sizes) // num_devices) * num_devices
+    found = [(one.kind, sum(a.size for a in one.arrays)) for one in narrow]
+    if found == [("all-to-all", padded), ("all-gather", padded)]:
+        return None
+    said = ", ".join(f"{kind} of {size}" for kind, size in found) or "nothing"
+    return (
+        f"group {number} should be all-to-all and all-gather of {padded} bytes each, "
+        f"but is {said}"
+    )
 
 
 def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
@@ -108,8 +137,11 @@ def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
     for number, group in enumerate(plan.groups):
         mine = [one for one in planned if _number_of(one) == number]
         differences.append(_difference(number, group, mine, num_inner))
-    for kind in dict.fromkeys(one.kind for one in planned):
-        order = [_number_of(one) for one in planned if one.kind == kind]
+    # The units of bytes, one number per device, may go whenever they are known.
+    in_bytes = any(group.wire_dtype == COMPRESSED for group in plan.groups)
+    ordered = [one for one in planned if _has_bytes(one) or not in_bytes]
+    for kind in dict.fromkeys(one.kind for one in ordered):
+        order = [_number_of(one) for one in ordered if one.kind == kind]
         if order != sorted(order):
             differences.append(f"the {kind}s are issued in the order {order}")
     if len({one.computation for one in planned}) > 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.plan_check import scope_name
-from parallel.reduction_plan import Group, ReductionPlan
+from parallel.reduction_plan import COMPRESSED, Group, ReductionPlan
 
 
 class Reduction(NamedTuple):
@@ -106,6 +106,11 @@ def _by_plan(
     total: Callable[[jax.Array], jax.Array],
 ) -> Reduction:
     """A reduction that sums each of the plan's buffers with `total`."""
+    if any(group.wire_dtype == COMPRESSED for group in plan.groups):
+        raise ValueError(
+            f"wire_dtype={COMPRESSED!r} rounds too much to forget what it loses: "
+            "use error_feedback.compressed."
+        )
     one = axis_names[0] if len(axis_names) == 1 else axis_names
     return Reduction(
         functools.partial(_as_local, axis_names),

@@ -17,6 +17,7 @@ _MIB = 1 << 20
 FORMAT_VERSION = 1
 POLICIES = ("optimal", "per_block", "byte_bounds", "chunks", "per_leaf", "one")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
+COMPRESSED = "int8"  # only with the memory that `parallel.error_feedback` keeps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +166,8 @@ def make_plan(
       gradients: in production order, from `production_order`.
       policy: one of POLICIES; "chunks" has the setting num_groups, "byte_bounds" has
         first, largest and last.
-      wire_dtype: in which gradients travel, one of WIRE_DTYPES; None: as they are.
+      wire_dtype: in which gradients travel, one of WIRE_DTYPES or COMPRESSED; None: as
+        they are.
       cost: of the link; needed for "optimal".
       block_of: name of a leaf -> its block, for "per_block".
       **settings: of the policy.
@@ -173,8 +175,8 @@ def make_plan(
     Raises:
       ValueError: unknown policy or type, or a setting that the policy lacks.
     """
-    if wire_dtype is not None and wire_dtype not in WIRE_DTYPES:
-        choices = ", ".join(WIRE_DTYPES)
+    if wire_dtype not in (None, *WIRE_DTYPES, COMPRESSED):
+        choices = ", ".join((*WIRE_DTYPES, COMPRESSED))
         raise ValueError(f"wire_dtype={wire_dtype!r}: choose one of {choices}.")
     num_bytes = wire_bytes(gradients, wire_dtype)
     makers = {
