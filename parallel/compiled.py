@@ -24,6 +24,7 @@ class Collective(NamedTuple):
     """One exchange between devices.
 
     Attributes:
+      name: of the instruction that starts it.
       kind: one of KINDS.
       arrays: what it returns on each device.
       op_name: where it stands in the Python source's scopes.
@@ -33,6 +34,7 @@ class Collective(NamedTuple):
       done: the place where its result is waited for; `start` if it is synchronous.
     """
 
+    name: str
     kind: str
     arrays: tuple[Array, ...]
     op_name: str
@@ -130,6 +132,7 @@ def collectives(program: Program) -> list[Collective]:
             op_name = OP_NAME.search(kind[1])
             found.append(
                 Collective(
+                    name=instruction.name,
                     kind=kind[0],
                     arrays=instructions[done].arrays,
                     op_name=op_name[1] if op_name else "",

@@ -61,7 +61,8 @@ class Verdict(NamedTuple):
         )
 
 
-def _number_of(collective: Collective) -> int | None:
+def group_number(collective: Collective) -> int | None:
+    """Number of the plan's group that an exchange belongs to, if to any."""
     found = _SCOPE.search(collective.op_name)
     return int(found[1]) if found else None
 
@@ -133,20 +134,20 @@ def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
     differences = []
     if not program.is_scheduled:
         differences.append("the text is not scheduled, so it shows no order")
-    planned = [one for one in found if _number_of(one) is not None]
+    planned = [one for one in found if group_number(one) is not None]
     for number, group in enumerate(plan.groups):
-        mine = [one for one in planned if _number_of(one) == number]
+        mine = [one for one in planned if group_number(one) == number]
         differences.append(_difference(number, group, mine, num_inner))
     # The units of bytes, one number per device, may go whenever they are known.
     in_bytes = any(group.wire_dtype == COMPRESSED for group in plan.groups)
     ordered = [one for one in planned if _has_bytes(one) or not in_bytes]
     for kind in dict.fromkeys(one.kind for one in ordered):
-        order = [_number_of(one) for one in ordered if one.kind == kind]
+        order = [group_number(one) for one in ordered if one.kind == kind]
         if order != sorted(order):
             differences.append(f"the {kind}s are issued in the order {order}")
     if len({one.computation for one in planned}) > 1:
         differences.append("the groups are spread over several computations")
-    others = [one for one in found if _number_of(one) is None]
+    others = [one for one in found if group_number(one) is None]
     return Verdict(tuple(filter(None, differences)), tuple(planned), tuple(others))
 
 
