@@ -7,7 +7,7 @@ import dataclasses
 
 from absl import app, flags
 
-from benchmarks import results_file
+from benchmarks import results_file, scaling_figure
 from parallel import scaling_report
 from parallel.scaling_assumptions import Assumptions
 from parallel.scaling_calibration import FITS, points
@@ -17,7 +17,7 @@ _DEVICES = flags.DEFINE_integer("devices", 27_600, "At which assumptions are var
 
 
 def main(argv: list[str]) -> None:
-    """Prints the report and writes results/scaling_model.json."""
+    """Prints the report and writes results/scaling_model.json and .png."""
     del argv
     assumptions = Assumptions()
     print(scaling_report.report(_DEVICES.value))
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> None:
         "sensitivity": [dataclasses.asdict(one) for one in changed],
     }
     print(results_file.write("scaling_model", results))
+    print(scaling_figure.draw(results, results_file.DIRECTORY / "scaling_model.png"))
 
 
 if __name__ == "__main__":
