@@ -15,7 +15,7 @@ from gan.errors import ConfigError
 from input_pipeline.errors import DataError
 from inverse import describe as inverse_describe
 from inverse.errors import ConfigError as InverseConfigError
-from parallel import mesh, run_log
+from parallel import compilation_cache, mesh, run_log
 from parallel.errors import RunError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -97,6 +97,7 @@ def main(argv: list[str]) -> int:
     try:
         mesh.initialize()
         run_log.start()
+        compilation_cache.start(_CONFIG.value.parallel.compilation_cache_dir)
         _run()
     except (ConfigError, InverseConfigError, DataError, RunError) as error:
         if _TRACEBACK.value:

@@ -66,6 +66,7 @@ def gan_base() -> ml_collections.ConfigDict:
     parallel.entry_loop = "auto"  # or dispatch, unroll, scan, vmap, chunk
     parallel.chunk_size = 10  # pairs per vmap, for chunk
     parallel.steps_per_dispatch = 1
+    parallel.compilation_cache_dir = ""  # empty: the user's cache; or "off"
 
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.every_steps = 1000
@@ -111,6 +112,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     parallel.last_mib = 1.0
     parallel.wire_dtype = "bfloat16"
     parallel.verify = "error"  # or warn, where a compiled program departs from the plan
+    parallel.compilation_cache_dir = ""  # empty: the user's cache; or "off"
 
     # What the plan is made for, and predictions are made with.
     config.machine = machine = ml_collections.ConfigDict()
