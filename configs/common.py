@@ -121,6 +121,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.every_steps = 1000
     evaluation.num_examples = 64  # of each split
+    evaluation.best_metric = "relative_l2"
     evaluation.num_panels = 4
 
     config.model = model = ml_collections.ConfigDict()

@@ -3,6 +3,7 @@
 import difflib
 
 from inverse.errors import ConfigError
+from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
 from inverse.models import UPSAMPLINGS
 from inverse.normalisation import INTENSITIES
@@ -14,6 +15,7 @@ _CHOICES = {
     "dataset.intensity": INTENSITIES,
     "optimizer.loss": LOSSES,
     "optimizer.schedule": SCHEDULES,
+    "evaluation.best_metric": SCORES,
     "model.upsampling": UPSAMPLINGS,
     "model.batch_statistics": ("shared", "local"),
     "model.dtype": ("float32", "bfloat16", "float16"),

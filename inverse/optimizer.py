@@ -57,7 +57,7 @@ def scale_by_larc(
 
 
 def _norm(leaves: dict[str, jax.Array], names: list[str]) -> jax.Array:
-    return optax.global_norm([leaves[name].astype(jnp.float32) for name in names])
+    return optax.tree.norm([leaves[name].astype(jnp.float32) for name in names])
 
 
 def published_schedule(

@@ -68,7 +68,7 @@ def make_train_step(
         loss_scale = after_step(state.loss_scale, finite)
         metrics = {
             "loss": loss,
-            "gradient_norm": optax.global_norm(grads),
+            "gradient_norm": optax.tree.norm(grads),
             "loss_scale": state.loss_scale.scale,
             "steps_skipped": loss_scale.skipped,
             "skipped_in_a_row": loss_scale.skipped_in_a_row,
