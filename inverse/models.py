@@ -24,6 +24,29 @@ def _convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     )
 
 
+def level_sides_and_blocks(
+    image_size: int,
+    growth: int,
+    layers_down: tuple[int, ...],
+    layers_bottleneck: int,
+    layers_up: tuple[int, ...],
+) -> list[tuple[int, int, int]]:
+    """Lists (side, channels in, layers) of the dense blocks of an `FCDenseNet`."""
+    blocks, skips, side, width = [], [], image_size, growth
+    for layers in layers_down:
+        blocks.append((side, width, layers))
+        width += layers * growth
+        skips.append(width)
+        side //= 2
+    blocks.append((side, width, layers_bottleneck))
+    new = layers_bottleneck * growth
+    for layers in layers_up:
+        side *= 2
+        blocks.append((side, new + skips.pop(), layers))
+        new = layers * growth
+    return blocks
+
+
 class _Kernel(nnx.Module):
     """A convolution; all but the first have no bias."""
 

@@ -21,6 +21,8 @@ from parallel.reduction_plan import ReductionPlan
 from parallel.run_log import log
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+# It runs once: on a CPU, optimising it takes longer than all that it does.
+_QUICK_COMPILE = {"cpu": {"xla_backend_optimization_level": 0}}
 _ROOMS = ("inverse", "parallel", "input_pipeline")
 
 
@@ -62,7 +64,12 @@ class Setup(NamedTuple):
 
     def create_state(self) -> TrainState:
         """Creates the state, the same one on every device."""
-        return jax.jit(self._create, out_shardings=self.state_layout)()
+        create = jax.jit(
+            self._create,
+            out_shardings=self.state_layout,
+            compiler_options=_QUICK_COMPILE.get(jax.default_backend(), {}),
+        )
+        return create()
 
     def abstract_state(self, layout: Any = None) -> TrainState:
         """Shapes of the state, with `layout` as sharding."""
