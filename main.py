@@ -14,6 +14,8 @@ from gan import train as gan_train
 from gan.errors import ConfigError
 from input_pipeline.errors import DataError
 from inverse import describe as inverse_describe
+from inverse import inference as inverse_inference
+from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
 from parallel import compilation_cache, mesh, run_log
 from parallel.errors import RunError
@@ -81,11 +83,21 @@ def _run_gan(config) -> None:
 
 
 def _run_inverse(config) -> None:
-    if _MODE.value != "plan":
+    if _DRY_RUN.value:
+        inverse_describe.describe(config, _DEVICES.value)
+    elif _MODE.value == "plan":
+        inverse_describe.describe_plan(config, _DEVICES.value)
+    elif _WORKDIR.value is None:
+        raise InverseConfigError("--workdir is missing: name a directory for the run.")
+    elif _MODE.value == "train":
+        inverse_train.train_and_evaluate(config, _WORKDIR.value)
+    elif _MODE.value == "evaluate":
+        inverse_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
+    else:
         raise InverseConfigError(
-            f"--mode={_MODE.value}: this workload cannot do that yet; choose plan."
+            f"--mode={_MODE.value}: this workload cannot do that; choose train, "
+            "evaluate or plan."
         )
-    inverse_describe.describe_plan(config, _DEVICES.value)
 
 
 def main(argv: list[str]) -> int:

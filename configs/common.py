@@ -91,7 +91,39 @@ def inverse_base() -> ml_collections.ConfigDict:
     """The published density network and its reduction (arXiv:1909.11150)."""
     config = ml_collections.ConfigDict()
     config.workload = "inverse"
+    config.seed = 0
+    config.num_steps = 100_000
     config.per_device_batch_size = 1
+    config.log_every_steps = 50
+    config.checkpoint_every_steps = 1000
+    config.keep_checkpoints = 2
+
+    # Between physical units and the network's: fixed, so that nothing loses its scale.
+    config.dataset = dataset = ml_collections.ConfigDict()
+    dataset.intensity = "sqrt"  # of the patterns: or linear, log
+    dataset.pattern_scale = 1.0
+    dataset.density_mean_va = 0.0
+    dataset.density_scale_va = 1.0
+
+    config.optimizer = optimizer = ml_collections.ConfigDict()
+    optimizer.loss = "l1"  # or huber, mse
+    optimizer.huber_start = 1.0
+    optimizer.huber_end = 0.01
+    optimizer.larc = True
+    optimizer.weight_decay = 1e-8
+    optimizer.schedule = "published"  # or cosine
+    optimizer.learning_rate = 1e-4
+    optimizer.warm_steps = 1000
+    optimizer.decay = 0.99
+    optimizer.decay_steps = 1000
+    optimizer.largest_learning_rate = 1e-3
+    optimizer.ema_decay = 0.9999
+
+    config.evaluation = evaluation = ml_collections.ConfigDict()
+    evaluation.every_steps = 1000
+    evaluation.num_examples = 64  # of each split
+    evaluation.best_metric = "relative_l2"
+    evaluation.num_panels = 4
 
     config.model = model = ml_collections.ConfigDict()
     model.channels = 1024  # probe positions
@@ -102,9 +134,12 @@ def inverse_base() -> ml_collections.ConfigDict:
     model.layers_bottleneck = 3
     model.layers_up = (4, 2, 1)
     model.upsampling = "resize"
+    model.remat = False
+    model.batch_statistics = "shared"  # of all devices, or each its own: local
     model.dtype = "bfloat16"
 
     config.parallel = parallel = ml_collections.ConfigDict()
+    parallel.micro_batches = 1  # parts of a device's batch, reduced together
     parallel.policy = "optimal"
     parallel.num_groups = 8  # for chunks
     parallel.first_mib = 1.0  # for byte_bounds

@@ -34,6 +34,8 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
         config.model.layers_down = (1, 1)
         config.model.layers_bottleneck = 1
         config.model.layers_up = (1, 1)
+        config.model.dtype = "float32"
+        config.parallel.wire_dtype = "float32"  # a CPU reduces nothing narrower
     else:
         raise common.unknown_variant(variant, VARIANTS)
     return config

@@ -1,32 +1,14 @@
 """What a person sees while a run is under way."""
 
 import contextlib
-import resource
-import sys
 import time
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
+from parallel.device_memory import memory_gib
 from parallel.mesh import is_first_process
 from parallel.run_log import log
-
-_GIB = 1 << 30
-
-
-def memory_gib() -> float:
-    """Peak memory [GiB]: of the fullest local accelerator, or of this process."""
-    peaks = [
-        stats.get("peak_bytes_in_use", 0)
-        for device in jax.local_devices()
-        if (stats := device.memory_stats())
-    ]
-    if peaks and max(peaks):
-        return max(peaks) / _GIB
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _GIB
 
 
 class Status:

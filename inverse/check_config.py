@@ -3,12 +3,21 @@
 import difflib
 
 from inverse.errors import ConfigError
+from inverse.evaluate import SCORES
+from inverse.losses import LOSSES
 from inverse.models import UPSAMPLINGS
+from inverse.normalisation import INTENSITIES
+from inverse.optimizer import SCHEDULES
 from parallel.compiler_options import PLATFORMS
 from parallel.reduction_plan import POLICIES, WIRE_DTYPES
 
 _CHOICES = {
+    "dataset.intensity": INTENSITIES,
+    "optimizer.loss": LOSSES,
+    "optimizer.schedule": SCHEDULES,
+    "evaluation.best_metric": SCORES,
     "model.upsampling": UPSAMPLINGS,
+    "model.batch_statistics": ("shared", "local"),
     "model.dtype": ("float32", "bfloat16", "float16"),
     "parallel.policy": POLICIES,
     "parallel.wire_dtype": ("", *WIRE_DTYPES),
@@ -17,7 +26,24 @@ _CHOICES = {
 }
 
 _POSITIVE = (
+    "num_steps",
     "per_device_batch_size",
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "dataset.pattern_scale",
+    "dataset.density_scale_va",
+    "optimizer.huber_start",
+    "optimizer.huber_end",
+    "optimizer.learning_rate",
+    "optimizer.warm_steps",
+    "optimizer.decay",
+    "optimizer.decay_steps",
+    "optimizer.largest_learning_rate",
+    "evaluation.every_steps",
+    "evaluation.num_examples",
+    "evaluation.num_panels",
+    "parallel.micro_batches",
     "model.channels",
     "model.image_size",
     "model.growth",
@@ -59,6 +85,14 @@ def check_config(config) -> None:
     for path in _POSITIVE:
         if not _field(config, path) > 0:
             _refuse(path, _field(config, path), "must be positive")
+    if config.per_device_batch_size % config.parallel.micro_batches:
+        _refuse(
+            "parallel.micro_batches",
+            config.parallel.micro_batches,
+            f"must divide config.per_device_batch_size={config.per_device_batch_size}",
+        )
+    if not 0 <= config.optimizer.ema_decay < 1:
+        _refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
     model = config.model
     if len(model.layers_down) != len(model.layers_up):
         _refuse(

@@ -1,9 +1,10 @@
-"""Says how gradients would be reduced, without reducing any."""
+"""Says what a run would do and how gradients would be reduced, and does neither."""
 
 import jax
 
-from inverse import factories
+from inverse import factories, memory
 from inverse.check_config import check_config
+from inverse.setup import make_setup
 from parallel import scaling_report
 from parallel.compiler_options import compiler_options
 from parallel.compute_timeline import ReadyGradient
@@ -43,6 +44,51 @@ def describe_plan(config, num_devices: int | None = None) -> None:
     print(f"compiler options for {machine.platform}: {options}")
     if num_devices is not None:
         print(f"\n{_predicted_run(plan, cost, num_devices)}")
+
+
+def describe(config, num_devices: int | None = None) -> None:
+    """Prints configuration, plan, memory, work and predicted times of a run.
+
+    Args:
+      config: the whole configuration.
+      num_devices: of the run that is described; those of this machine by default.
+    """
+    print(config)
+    describe_plan(config)
+    setup = make_setup(config, jax.devices()[:1])
+    devices = num_devices or jax.device_count()
+    print(
+        f"a step: {devices} devices x {config.per_device_batch_size} samples in "
+        f"{config.parallel.micro_batches} parts; {config.num_steps:,} steps"
+    )
+    _describe_memory(config, setup)
+    grad_fn = jax.grad(factories.make_loss(factories.make_network(config)))
+    network = setup.network
+    shapes = (network.params, network.batch_stats, *factories.batch_shapes(config))
+    flops = program_flops(grad_fn, *shapes)
+    cost = factories.link_cost(config, flops)
+    exposed = setup.plan.exposed_seconds(cost) if devices > 1 else 0.0
+    print(
+        f"predicted step of {devices} devices under the assumptions above: "
+        f"{1e3 * cost.compute_seconds:,.1f} ms of compute ({flops / 1e12:,.2f} TFLOP a "
+        f"device) + {1e3 * exposed:,.1f} ms of exposed communication, "
+        f"{setup.plan.num_bytes / 1e6 if devices > 1 else 0:,.1f} MB reduced"
+    )
+
+
+def _describe_memory(config, setup) -> None:
+    print("memory per device [MiB], estimated, without what the compiler adds:")
+    print("  dense blocks      state  gradients   batch        kept   again      total")
+    for remat in (False, True):
+        found = memory.estimate(config, setup.abstract_state(), setup.plan, remat=remat)
+        numbers = [size / (1 << 20) for size in (*found, found.total)]
+        how = "made again" if remat else "kept"
+        chosen = " <- config.model.remat" if remat == config.model.remat else ""
+        print(
+            f"  {how:12s}"
+            + "{:11,.1f}{:11,.1f}{:8,.1f}{:12,.1f}{:8,.1f}{:11,.1f}".format(*numbers)
+            + chosen
+        )
 
 
 def _predicted_run(plan: ReductionPlan, cost: LinkCost, num_devices: int) -> str:

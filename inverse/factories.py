@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import nnx
 
+from inverse import losses, optimizer
 from inverse.models import FCDenseNet
+from inverse.normalisation import Normalisation
 from parallel.link_cost import LinkCost
 from parallel.production_order import Gradient
 from parallel.reduction_plan import ReductionPlan, make_plan
@@ -22,21 +25,33 @@ class Network(NamedTuple):
     """A module taken apart, without its arrays.
 
     Attributes:
+      make: nnx.Rngs -> module.
       graphdef: what is not traced.
       params: shapes of the parameters, nested dicts.
       batch_stats: shapes of the running statistics.
+      axis_name: mesh axis over which batch statistics are shared, or None.
     """
 
+    make: Callable[[nnx.Rngs], nnx.Module]
     graphdef: Any
     params: Any
     batch_stats: Any
+    axis_name: str | None
+
+    def apply(
+        self, params: Any, batch_stats: Any, patterns: jax.Array, *, train: bool
+    ) -> tuple[jax.Array, Any]:
+        """Returns (prediction [n, y, x], batch statistics after it)."""
+        module = nnx.merge(self.graphdef, params, batch_stats)
+        prediction = module(patterns, train=train)
+        return prediction, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
 def make_network(config, axis_name: str | None = None) -> Network:
     """Describes the network of `config`; nothing is computed."""
     model = config.model
 
-    def make():
+    def make(rngs: nnx.Rngs) -> FCDenseNet:
         return FCDenseNet(
             channels=model.channels,
             growth=model.growth,
@@ -45,15 +60,61 @@ def make_network(config, axis_name: str | None = None) -> Network:
             layers_bottleneck=model.layers_bottleneck,
             layers_up=tuple(model.layers_up),
             upsampling=model.upsampling,
+            remat=model.remat,
             axis_name=axis_name,
             dtype=jnp.dtype(model.dtype),
-            rngs=nnx.Rngs(0),
+            rngs=rngs,
         )
 
     graphdef, params, batch_stats = nnx.split(
-        nnx.eval_shape(make), nnx.Param, nnx.BatchStat
+        nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, nnx.BatchStat
     )
-    return Network(graphdef, nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats))
+    shapes = (nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats))
+    return Network(make, graphdef, *shapes, axis_name)
+
+
+def make_loss_fn(config) -> Callable[..., jax.Array]:
+    """Returns (prediction, truth, step) -> cost of every pixel."""
+    settings = config.optimizer
+    huber = losses.shrinking_huber(
+        settings.huber_start, settings.huber_end, config.num_steps
+    )
+    return {"l1": losses.l1, "mse": losses.mse, "huber": huber}[settings.loss]
+
+
+def make_optimizer(config) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """Returns the optimizer and its learning rate by step."""
+    settings = config.optimizer
+    if settings.schedule == "cosine":
+        schedule = optax.warmup_cosine_decay_schedule(
+            init_value=0.0,
+            peak_value=settings.learning_rate,
+            warmup_steps=settings.warm_steps,
+            decay_steps=config.num_steps,
+        )
+    else:
+        schedule = optimizer.published_schedule(
+            settings.learning_rate,
+            settings.decay,
+            settings.decay_steps,
+            settings.warm_steps,
+            settings.largest_learning_rate,
+        )
+    made = optimizer.adam(
+        schedule, weight_decay=settings.weight_decay, larc=settings.larc
+    )
+    return made, schedule
+
+
+def make_normalisation(config) -> Normalisation:
+    """Returns the constants between physical units and the network's."""
+    dataset = config.dataset
+    return Normalisation(
+        dataset.intensity,
+        dataset.pattern_scale,
+        dataset.density_mean_va,
+        dataset.density_scale_va,
+    )
 
 
 def make_loss(network: Network) -> Callable[..., jax.Array]:

@@ -24,6 +24,29 @@ def _convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     )
 
 
+def level_sides_and_blocks(
+    image_size: int,
+    growth: int,
+    layers_down: tuple[int, ...],
+    layers_bottleneck: int,
+    layers_up: tuple[int, ...],
+) -> list[tuple[int, int, int]]:
+    """Lists (side, channels in, layers) of the dense blocks of an `FCDenseNet`."""
+    blocks, skips, side, width = [], [], image_size, growth
+    for layers in layers_down:
+        blocks.append((side, width, layers))
+        width += layers * growth
+        skips.append(width)
+        side //= 2
+    blocks.append((side, width, layers_bottleneck))
+    new = layers_bottleneck * growth
+    for layers in layers_up:
+        side *= 2
+        blocks.append((side, new + skips.pop(), layers))
+        new = layers * growth
+    return blocks
+
+
 class _Kernel(nnx.Module):
     """A convolution; all but the first have no bias."""
 
@@ -127,6 +150,7 @@ class FCDenseNet(nnx.Module):
         layers_bottleneck: int = 3,
         layers_up: tuple[int, ...] = (4, 2, 1),
         upsampling: str = "resize",
+        remat: bool = False,
         axis_name: str | None = None,
         dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
@@ -142,13 +166,15 @@ class FCDenseNet(nnx.Module):
           layers_up: layers of each block on the way up, as many blocks as down.
           upsampling: "resize" (nearest neighbour), "deconvolution" (2 x 2 kernels)
             or "paper" (1 x 1 kernels with stride 2, which leave zeros between).
+          remat: keep no more than the inputs of every dense block for the backward
+            pass, and compute the rest again.
           axis_name: mesh axis over which batch statistics are shared.
           dtype: of the computation; parameters are float32.
           rngs: source of the initial values.
         """
         if len(layers_down) != len(layers_up):
             raise ValueError(f"{layers_down=} and {layers_up=} differ in length.")
-        self.dtype = dtype
+        self.dtype, self.remat = dtype, remat
         self.num_levels = len(layers_down)
         self.CONV_INIT = _Kernel(kernel_size, channels, growth, bias=True, rngs=rngs)
         width, skips, block = growth, [], 0
@@ -173,6 +199,10 @@ class FCDenseNet(nnx.Module):
             self, f"DB_{number}", DenseBlock(layers, fan_in, growth, size, rngs=rngs)
         )
 
+    def _dense(self, number: int, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        block = getattr(self, f"DB_{number}")
+        return (jax.checkpoint(block) if self.remat else block)(x)
+
     def __call__(self, patterns: jax.Array, *, train: bool) -> jax.Array:
         """Maps patterns to a map.
 
@@ -185,11 +215,11 @@ class FCDenseNet(nnx.Module):
         """
         x, skips = nnx.relu(self.CONV_INIT(patterns.astype(self.dtype))), []
         for level in range(self.num_levels):
-            x, _ = getattr(self, f"DB_{level}")(x)
+            x, _ = self._dense(level, x)
             skips.append(x)
             x = getattr(self, f"TD_{level}")(x, train)
-        _, new = getattr(self, f"DB_{self.num_levels}")(x)
+        _, new = self._dense(self.num_levels, x)
         for level in range(self.num_levels):
             x = getattr(self, f"TU_{level}")(new, skips.pop())
-            x, new = getattr(self, f"DB_{self.num_levels + 1 + level}")(x)
+            x, new = self._dense(self.num_levels + 1 + level, x)
         return self.CONV_FIN(x)[..., 0].astype(jnp.float32)

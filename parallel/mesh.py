@@ -164,6 +164,7 @@ def spmd(
     in_specs: Any,
     out_specs: Any,
     donate_argnums: tuple[int, ...] = (),
+    compiler_options: dict | None = None,
 ) -> Callable:
     """Compiles `function`, written for one device's block, for the whole mesh.
 
@@ -174,6 +175,9 @@ def spmd(
       out_specs: PartitionSpecs of the results; an axis that is not named must have
         been reduced over, which is checked when the function is traced.
       donate_argnums: arguments whose memory the results may take.
+      compiler_options: of the mesh's platform, as for `jax.jit`.
     """
     mapped = jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs)
-    return jax.jit(mapped, donate_argnums=donate_argnums)
+    return jax.jit(
+        mapped, donate_argnums=donate_argnums, compiler_options=compiler_options
+    )

@@ -1,0 +1,151 @@
+"""Everything that a run, an evaluation or a prediction stands on."""
+
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax.sharding import Mesh, PartitionSpec
+
+from inverse import factories
+from inverse.factories import Network
+from inverse.train_state import TrainState, create_train_state
+from inverse.train_step import make_train_step
+from parallel.compiler_options import compiler_options
+from parallel.consensus import require_agreement, source_digest
+from parallel.mesh import DATA_AXIS, make_mesh, process_block, sharding, spmd
+from parallel.plan_check import require_plan
+from parallel.production_order import production_order, program_flops
+from parallel.reduction import planned
+from parallel.reduction_plan import ReductionPlan
+from parallel.run_log import log
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+# It runs once: on a CPU, optimising it takes longer than all that it does.
+_QUICK_COMPILE = {"cpu": {"xla_backend_optimization_level": 0}}
+_ROOMS = ("inverse", "parallel", "input_pipeline")
+
+
+class Setup(NamedTuple):
+    """What is made once from a configuration and the devices.
+
+    Attributes:
+      mesh: all devices, on the data axis.
+      network: what is trained.
+      optimizer: optax transformation.
+      learning_rate: by step, for the log.
+      plan: of the gradients' reduction.
+      dtype: name of the type that the network computes in.
+      batch_size: of a step, over all devices.
+      state_layout: sharding of every leaf of the state.
+      batch_layout: sharding of every leaf of the batches.
+      key: source of all random numbers.
+    """
+
+    mesh: Mesh
+    network: Network
+    optimizer: optax.GradientTransformation
+    learning_rate: optax.Schedule
+    plan: ReductionPlan
+    dtype: str
+    batch_size: int
+    state_layout: Any
+    batch_layout: Any
+    key: jax.Array
+
+    @property
+    def block(self) -> slice:
+        """Positions of every batch that this process feeds."""
+        return process_block(self.mesh, 1, self.batch_size)[1]
+
+    def _create(self) -> TrainState:
+        key = jax.random.fold_in(self.key, 0)
+        return create_train_state(key, self.network.make, self.optimizer, self.dtype)
+
+    def create_state(self) -> TrainState:
+        """Creates the state, the same one on every device."""
+        create = jax.jit(
+            self._create,
+            out_shardings=self.state_layout,
+            compiler_options=_QUICK_COMPILE.get(jax.default_backend(), {}),
+        )
+        return create()
+
+    def abstract_state(self, layout: Any = None) -> TrainState:
+        """Shapes of the state, with `layout` as sharding."""
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout),
+            jax.eval_shape(self._create),
+        )
+
+
+def make_plan(config, network: Network) -> ReductionPlan:
+    """Reads the order of the gradients off the program and groups them."""
+    shapes = (network.params, network.batch_stats, *factories.batch_shapes(config))
+    grad_fn = jax.grad(factories.make_loss(network))
+    cost = factories.link_cost(config, program_flops(grad_fn, *shapes))
+    return factories.reduction_plan(config, production_order(grad_fn, *shapes), cost)
+
+
+def make_setup(config, devices: list | None = None) -> Setup:
+    """Makes a `Setup`; `devices` are all devices by default."""
+    devices = jax.devices() if devices is None else devices
+    batch_size = config.per_device_batch_size * len(devices)
+    mesh = make_mesh(1, batch_size, devices)
+    shared = config.model.batch_statistics == "shared"
+    optimizer, learning_rate = factories.make_optimizer(config)
+    return Setup(
+        mesh=mesh,
+        network=factories.make_network(config, DATA_AXIS if shared else None),
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        # The order is the same without the mesh, whose axis no tracer knows here.
+        plan=make_plan(config, factories.make_network(config)),
+        dtype=config.model.dtype,
+        batch_size=batch_size,
+        state_layout=sharding(mesh),
+        batch_layout=sharding(mesh, DATA_AXIS),
+        key=jax.random.key(config.seed),
+    )
+
+
+def make_step(config, setup: Setup):
+    """Returns the step of all devices; it is compiled when it is first called."""
+    train_step = make_train_step(
+        setup.network,
+        factories.make_loss_fn(config),
+        setup.optimizer,
+        planned(setup.plan, DATA_AXIS),
+        ema_decay=config.optimizer.ema_decay,
+        num_micro_batches=config.parallel.micro_batches,
+    )
+    replicated, divided = PartitionSpec(), PartitionSpec(DATA_AXIS)
+    return spmd(
+        train_step,
+        setup.mesh,
+        in_specs=(replicated, divided),
+        out_specs=replicated,
+        donate_argnums=(0,),
+        compiler_options=compiler_options(setup.mesh.devices.flat[0].platform),
+    )
+
+
+def compile_step(config, setup: Setup, state: TrainState, batch: dict):
+    """Compiles the step, once all processes agree and its plan is seen to hold.
+
+    Raises:
+      RunError: processes differ, or the compiled program departs from the plan.
+    """
+    require_agreement(
+        {
+            "the reduction plan": setup.plan.to_json(),
+            "the configuration": config.to_json(),
+            "the code": source_digest([_REPOSITORY / room for room in _ROOMS]),
+        }
+    )
+    compiled = make_step(config, setup).lower(state, batch).compile()
+    if setup.mesh.size == 1:
+        log.info("one device: nothing is reduced")
+    else:
+        require_plan(setup.plan, compiled.as_text(), config.parallel.verify)
+    return compiled

@@ -1,0 +1,179 @@
+"""Training from the first step, or from wherever an earlier run was stopped."""
+
+import contextlib
+import pathlib
+import time
+
+import jax
+import numpy as np
+
+from input_pipeline.prefetch import prefetch
+from inverse import data
+from inverse.check_config import check_config
+from inverse.evaluate import SMALLER_IS_BETTER, table
+from inverse.setup import Setup, compile_step, make_setup
+from inverse.status import Status
+from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.errors import RunError
+from parallel.mesh import from_first_process, is_first_process, to_host
+from parallel.metric_writers import MetricWriter, save_png
+from parallel.run_log import log
+from parallel.workdir import prepare_workdir
+
+# What may differ between two runs in one workdir: it changes no step.
+MAY_CHANGE = (
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "evaluation.",
+    "machine.",
+)
+# Skipped in a row: a loss scale that has halved so often will find nothing finite.
+_PATIENCE = 25
+
+
+class _Run:
+    """A training run's state and everything that is done with it besides steps."""
+
+    def __init__(self, config, workdir: pathlib.Path, setup: Setup, source):
+        self.config, self.setup, self.workdir = config, setup, workdir
+        self.source = source
+        self.checkpoints = Checkpointer(
+            workdir / "checkpoints", keep=config.keep_checkpoints
+        )
+        split, score = source.held_out[0], config.evaluation.best_metric
+        self.best_metric = f"{split}/network/{score}"
+        self.best = BestCheckpoint(
+            workdir / "best", larger_is_better=score not in SMALLER_IS_BETTER
+        )
+        self.extra = {"plan": setup.plan.digest(), "batch_size": setup.batch_size}
+        self.first_step = self.checkpoints.latest_step() or 0
+        self.writer = MetricWriter(
+            workdir, enabled=is_first_process(), resume_step=self.first_step
+        )
+
+    def begin(self) -> None:
+        """Makes or restores the state; what can go wrong goes wrong before step 1."""
+        if self.first_step:
+            log.info("going on from step %d", self.first_step)
+            saved = self.checkpoints.extra(self.first_step)["batch_size"]
+            if saved != self.setup.batch_size:
+                raise RunError(
+                    f"{self.workdir} was trained with {saved} samples a step, this "
+                    f"would be {self.setup.batch_size}: set "
+                    "config.per_device_batch_size so that devices times it is the same."
+                )
+            layout = self.setup.state_layout
+            self.state = self.checkpoints.restore(
+                self.first_step, self.setup.abstract_state(layout)
+            )
+        else:
+            self.state = self.setup.create_state()
+        start = time.perf_counter()
+        self.evaluator = data.make_evaluator(self.config, self.setup, self.source)
+        log.info(
+            "held out and simulated in %.1f s: %d examples each of %s",
+            time.perf_counter() - start,
+            self.config.evaluation.num_examples,
+            ", ".join(self.source.held_out),
+        )
+
+    def save(self, step: int) -> None:
+        self.checkpoints.save(step, self.state, self.extra)
+
+    def score(self, step: int) -> dict[str, float]:
+        averaged = to_host((self.state.ema, self.state.batch_stats))
+        scores = self.evaluator.run(*averaged)
+        self.writer.scores(step, {"seed": self.config.seed, **scores})
+        if is_first_process():
+            split, num = self.source.held_out[0], self.config.evaluation.num_panels
+            picture = self.evaluator.panels(*averaged, split, num)
+            save_png(self.workdir / f"panels-{step:06d}.png", picture)
+        # All processes must decide alike, and the last bit of a score may differ.
+        score = from_first_process(scores[self.best_metric])
+        self.best.offer(step, self.best_metric, score, self.state, self.extra)
+        log.info("%s %.4f", self.best_metric, score)
+        return scores
+
+    def close(self) -> None:
+        self.writer.close()
+        self.checkpoints.close()
+        self.best.checkpointer.close()
+
+
+def train_and_evaluate(config, workdir: str) -> dict[str, float]:
+    """Trains `config` in `workdir`, going on where an earlier run was stopped.
+
+    Args:
+      config: a configuration of this room, see configs/.
+      workdir: directory of checkpoints, metrics and pictures.
+
+    Returns:
+      The scores after the last step.
+    """
+    check_config(config)
+    saved = pathlib.Path(workdir).expanduser() / "checkpoints"
+    may_change = MAY_CHANGE
+    if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
+        may_change += ("num_steps",)  # otherwise it shapes every step
+    path = prepare_workdir(
+        workdir, config.to_dict(), may_change, is_begun=any(saved.glob("[0-9]*"))
+    )
+    setup = make_setup(config)
+    run = _Run(config, path, setup, data.open_source(config))
+    with contextlib.closing(run):
+        if run.first_step >= config.num_steps:
+            log.info(
+                "complete: step %d of config.num_steps=%d. Pictures and scores are in "
+                "%s",
+                *(run.first_step, config.num_steps, path),
+            )
+            return {}
+        run.begin()
+        batches = prefetch(
+            data.make_batches(config, setup, run.source).batch_at,
+            # Here, so that the time of simulation is not taken for that of the step.
+            jax.block_until_ready,
+            range(run.first_step, config.num_steps),
+        )
+        # Closed whatever happens: a thread that still simulates would keep the process
+        # from ending.
+        with contextlib.closing(batches):
+            scores = _take_steps(run, batches)
+    if is_first_process():
+        print(f"pictures: {max(path.glob('panels-*.png'))}\n{table(scores)}")
+    return scores
+
+
+def _take_steps(run: _Run, batches) -> dict[str, float]:
+    """Trains to the end, with all that is done on the way; returns the last scores."""
+    config, setup, train_step = run.config, run.setup, None
+    status = Status(run.first_step, config.num_steps, setup.batch_size)
+    scores = {}
+    for step in range(run.first_step + 1, config.num_steps + 1):
+        start = time.perf_counter()
+        _, batch = next(batches)
+        status.waited(time.perf_counter() - start)
+        if train_step is None:
+            with status.paused():
+                train_step = compile_step(config, setup, run.state, batch)
+        run.state, metrics = train_step(run.state, batch)
+        status.advance()
+        is_last = step == config.num_steps
+        if step % config.log_every_steps == 0 or is_last:
+            metrics = to_host(metrics)
+            rate = float(setup.learning_rate(np.int32(step - 1)))
+            run.writer.scalars(step, status.tick(step, metrics, rate))
+            if metrics["skipped_in_a_row"] >= _PATIENCE:
+                raise RunError(
+                    f"the last {metrics['skipped_in_a_row']} steps were not finite; "
+                    "lower config.optimizer.learning_rate, or compute wider: "
+                    f"config.model.dtype={config.model.dtype!r}."
+                )
+        with status.paused():
+            if step % config.evaluation.every_steps == 0 or is_last:
+                scores = run.score(step)
+            if step % config.checkpoint_every_steps == 0 or is_last:
+                run.save(step)
+    status.close()
+    return scores

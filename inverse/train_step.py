@@ -1,0 +1,90 @@
+"""One step of synchronous training, written for one device's share of the batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+from inverse.factories import Network
+from inverse.optimizer import averaged
+from inverse.train_state import TrainState
+from parallel.accumulation import accumulated
+from parallel.precision import after_step, all_finite, keep_if, unscaled
+from parallel.reduction import Reduction
+
+
+def make_train_step(
+    network: Network,
+    loss_fn: Callable[..., jax.Array],
+    optimizer: optax.GradientTransformation,
+    reduction: Reduction,
+    *,
+    ema_decay: float,
+    num_micro_batches: int = 1,
+) -> Callable[[TrainState, dict], tuple[TrainState, dict[str, jax.Array]]]:
+    """Makes train_step(state, batch) -> (state, metrics).
+
+    Args:
+      network: what is trained.
+      loss_fn: (prediction, truth, step) -> cost of every pixel.
+      optimizer: optax transformation.
+      reduction: everything that crosses devices.
+      ema_decay: of the averaged parameters.
+      num_micro_batches: parts of a device's batch that take turns; their gradients
+        are reduced once.
+    """
+
+    def train_step(state: TrainState, batch: dict[str, jax.Array]):
+        def value_and_grad(params, patterns, density):
+            def scaled_loss(params):
+                prediction, batch_stats = network.apply(
+                    params, state.batch_stats, patterns, train=True
+                )
+                loss = loss_fn(prediction, density, state.step).mean()
+                return loss * state.loss_scale.scale, (loss, batch_stats)
+
+            grads, found = jax.grad(scaled_loss, has_aux=True)(params)
+            return found, grads
+
+        params = reduction.as_local(state.params)
+        (loss, batch_stats), grads = accumulated(value_and_grad, num_micro_batches)(
+            params, batch["patterns"], batch["density"]
+        )
+        loss = reduction.mean(loss)
+        if network.axis_name is None:  # otherwise they are shared already
+            batch_stats = reduction.mean(batch_stats)
+        # The scaled gradient travels, or a narrow wire would lose the small ones.
+        grads = unscaled(reduction.reduce(grads), state.loss_scale)
+        # Judged on what all devices hold alike: replicas that decide for themselves
+        # drift apart.
+        finite = all_finite((loss, batch_stats, grads))
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = averaged(params, state.ema, state.step, ema_decay)
+        new = (params, batch_stats, opt_state, ema)
+        old = (state.params, state.batch_stats, state.opt_state, state.ema)
+        params, batch_stats, opt_state, ema = keep_if(finite, new, old)
+        loss_scale = after_step(state.loss_scale, finite)
+        metrics = {
+            "loss": loss,
+            "gradient_norm": optax.tree.norm(grads),
+            "loss_scale": state.loss_scale.scale,
+            "steps_skipped": loss_scale.skipped,
+            "skipped_in_a_row": loss_scale.skipped_in_a_row,
+        }
+        state = TrainState(
+            state.step + 1, params, batch_stats, opt_state, ema, loss_scale
+        )
+        return state, metrics
+
+    return train_step
+
+
+def make_predict(network: Network) -> Callable[[Any, Any, jax.Array], jax.Array]:
+    """Makes predict(params, batch_stats, patterns [n, y, x, c]) -> [n, y, x]."""
+
+    def predict(params, batch_stats, patterns):
+        return network.apply(params, batch_stats, patterns, train=False)[0]
+
+    return predict
