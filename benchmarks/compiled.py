@@ -6,7 +6,9 @@ Predictions replay the compiler's schedule on a described machine: they are a mo
 no measurement. What is in the results already is not compiled again.
 """
 
+import hashlib
 import json
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,13 +24,21 @@ from parallel.hlo_program import read_program
 from parallel.link_cost import LinkCost
 from parallel.production_order import production_order
 from parallel.reduction import mean_over
-from parallel.schedule_cost import Machine, predict
+from parallel.schedule_cost import Machine, predict, replay
+from parallel.trace_events import plan_events, write_trace
 from parallel.tuner import DEFAULT, Trial, candidates, table, try_all
 
 _WORKLOADS = flags.DEFINE_list("workloads", list(WORKLOADS), "To compile.")
 _TARGETS = flags.DEFINE_list("targets", list(TARGETS), "To compile for.")
 _LINKS = flags.DEFINE_list(
     "links_gb_per_second", ["200", "50", "25", "5"], "Of one device, one at a time."
+)
+_CANDIDATES = flags.DEFINE_list(
+    "candidates", [], "Names of those to try; all if empty."
+)
+_TEXTS = flags.DEFINE_string("texts", "runs/compiled", "Where compiled texts are kept.")
+_TIMELINES = flags.DEFINE_string(
+    "timelines", "", "Directory for timelines that Perfetto opens; none if empty."
 )
 _AGAIN = flags.DEFINE_boolean("again", False, "Compile what is in the results too.")
 
@@ -50,9 +60,10 @@ def _laid_out(tree: Any, mesh: Mesh, spec: PartitionSpec, copies: int = 1) -> An
 class StepCompiler:
     """Compiles a workload's step once for every way to reduce, and keeps the text."""
 
-    def __init__(self, workload: Workload, mesh: Mesh):
-        """Lays the workload out on `mesh`; nothing is compiled yet."""
-        self.workload, self.mesh, self.texts = workload, mesh, {}
+    def __init__(self, workload: Workload, target: Target, texts: pathlib.Path):
+        """Lays the workload out on `target`; nothing is compiled yet."""
+        self.workload, self.target, self.texts = workload, target, texts
+        self.mesh = target.mesh(AXIS)
 
     def __call__(self, reduction, options) -> str:
         """Optimized HLO of the step with this reduction under these options."""
@@ -76,13 +87,18 @@ class StepCompiler:
             _laid_out(workload.fixed, mesh, all_),
             *_laid_out(workload.batch, mesh, by_example, mesh.size),
         )
-        # Plans for different links are often the same program.
-        key = hash(lowered.as_text()), tuple(sorted(options.items()))
-        if key not in self.texts:
+        # Plans for different links are often the same program, and a run that was cut
+        # short goes on where it was.
+        described = f"{self.target} {jax.__version__} {sorted(options.items())}"
+        key = hashlib.sha256(f"{described} {lowered.as_text()}".encode()).hexdigest()
+        path = self.texts / f"{key}.txt"
+        if not path.exists():
             start = time.perf_counter()
-            self.texts[key] = lowered.compile().as_text()
+            text = lowered.compile().as_text()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
             print(f"compiled in {time.perf_counter() - start:.0f} s", flush=True)
-        return self.texts[key]
+        return path.read_text()
 
 
 def link_cost(machine: Machine, num_devices: int, compute_seconds: float) -> LinkCost:
@@ -110,26 +126,50 @@ def _row(link: float, trial: Trial) -> dict[str, Any]:
     }
 
 
-def compare(make: Callable[[str | None], Workload], target: Target) -> dict[str, Any]:
+def _write_timelines(name: str, trials, compile_step, machine, cost) -> None:
+    """Writes the fastest way, its plan and the compiler's own under each other."""
+    fastest = trials[0].candidate
+    own = next(t.candidate for t in trials if t.candidate.name == DEFAULT)
+    timelines = {}
+    if fastest.plan:
+        timelines["planned"] = plan_events(fastest.plan, cost)
+    for candidate in (fastest, own):
+        text = compile_step(candidate.reduction, candidate.options)
+        events = replay(read_program(text), machine)[1]
+        timelines[f"replayed: {candidate.name}"] = events
+    path = pathlib.Path(_TIMELINES.value) / f"{name.replace(' ', '_')}.json"
+    print(write_trace(path, timelines))
+
+
+def compare(
+    name: str, make: Callable[[str | None], Workload], target: Target
+) -> dict[str, Any]:
     """Compiles every way to reduce once, and replays it on every link."""
-    mesh, alone, workload = target.mesh(AXIS), make(None), make(AXIS)
+    alone, workload = make(None), make(AXIS)
     shapes = (alone.params, alone.fixed, *alone.batch)
     gradients = production_order(jax.grad(alone.loss_fn), *shapes)
-    compile_step = StepCompiler(workload, mesh)
+    compile_step = StepCompiler(workload, target, pathlib.Path(_TEXTS.value))
+    mesh = compile_step.mesh
     own = read_program(compile_step(mean_over(AXIS, workload.wire_dtype), {}))
     rows = []
     for link in map(float, _LINKS.value):
         machine = target.machine(link)
+        seconds = predict(own, machine).compute_seconds
+        cost = link_cost(machine, mesh.size, seconds)
         every = candidates(
             gradients,
-            link_cost(machine, mesh.size, predict(own, machine).compute_seconds),
+            cost,
             AXIS,
             target.platform,
             workload.wire_dtype,
             mesh.devices.flat[0].device_kind,
         )
-        trials = try_all(every, compile_step, machine)
+        wanted = [c for c in every if c.name in (_CANDIDATES.value or [c.name])]
+        trials = try_all(wanted, compile_step, machine)
         print(f"links of {link:g} GB/s\n{table(trials)}\n", flush=True)
+        if _TIMELINES.value:
+            about = f"{name} at {link:g} GB"
+            _write_timelines(about, trials, compile_step, machine, cost)
         rows += [_row(link, trial) for trial in trials]
     return {
         "target": target._asdict(),
@@ -151,7 +191,7 @@ def main(argv: list[str]) -> None:
             if name in runs and not _AGAIN.value:
                 continue
             print(f"{name}, beside {DEFAULT}", flush=True)
-            runs[name] = compare(WORKLOADS[workload], TARGETS[target])
+            runs[name] = compare(name, WORKLOADS[workload], TARGETS[target])
             kind = "a model of the compiler's schedule, not measured"
             results_file.write(NAME, {"kind": kind, "runs": runs})
 

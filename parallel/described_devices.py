@@ -4,11 +4,14 @@ For NVIDIA GPUs the wheels jax-cuda12-pjrt and jax-cuda12-plugin must be install
 GPU, none of their dependencies), for TPUs libtpu.
 """
 
+import jax
 import numpy as np
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
 from parallel.errors import RunError
+
+_NEWER = "collective_memory_granularity"
 
 
 def described_mesh(
@@ -28,6 +31,10 @@ def described_mesh(
       RunError: the compiler for that platform is not installed, or refuses.
     """
     if platform == "cuda":
+        if description and jax.__version_info__ < (0, 11):
+            # The compiler of then does not know it, and refuses what it does not know.
+            lines = description.splitlines()
+            description = "\n".join(x for x in lines if _NEWER not in x)
         asked = {"topology": topology, "target_config": description}
     else:
         asked = {"topology_name": topology}

@@ -32,12 +32,12 @@ MACHINE = TARGET.machine(25.0)
 
 
 @pytest.fixture(scope="module")
-def compiled():
+def compiled(tmp_path_factory):
     """(plan, text of the planned step, text of the compiler's own) of the DC-GAN."""
     workload = WORKLOADS["dcgan"](AXIS)
     shapes = (workload.params, workload.fixed, *workload.batch)
     gradients = production_order(jax.grad(workload.loss_fn), *shapes)
-    compile_step = StepCompiler(workload, TARGET.mesh(AXIS))
+    compile_step = StepCompiler(workload, TARGET, tmp_path_factory.mktemp("texts"))
     own = compile_step(mean_over(AXIS, workload.wire_dtype), {})
     seconds = predict(read_program(own), MACHINE).compute_seconds
     plan = make_plan(
