@@ -6,7 +6,7 @@ GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 REQUIREMENTS := $(if $(GPU),requirements.txt,requirements-cpu.txt)
 INSTALLED = $(VENV)/installed-$(REQUIREMENTS)
 
-.PHONY: setup demo test test-slow lint format bench peers weights clean
+.PHONY: setup demo test test-slow lint format bench tables peers weights clean
 
 setup: $(INSTALLED)
 
@@ -45,6 +45,12 @@ bench: setup
 	$(RUN) -m benchmarks.gan_step
 	$(RUN) -m benchmarks.entry_loop
 	$(RUN) -m benchmarks.convolution
+	$(RUN) -m benchmarks.weak_scaling
+	$(RUN) -m benchmarks.start_up
+
+# Every table of results, of what was measured.
+tables: setup
+	$(RUN) -m benchmarks.tables
 
 weights: setup
 	$(RUN) -m gan.weights
