@@ -104,11 +104,20 @@ def start_up(directory: pathlib.Path) -> list[Table]:
     results = read(directory, "start_up_cpu")
     measured = results.get("runs", {})
 
-    def seconds(name, state):
-        found = measured.get(name, {}).get(state)
-        return f"{found['median_seconds_to_first_step']:.1f}" if found else NOT_RUN
+    def cells(field):
+        return [
+            [f"{measured[name][state][field]:.1f}" for state in STATES]
+            if name in measured
+            else [NOT_RUN] * len(STATES)
+            for name in RUNS
+        ]
 
-    rows = tuple((name, *(seconds(name, state) for state in STATES)) for name in RUNS)
+    seconds, cores = cells("median_seconds_to_first_step"), cells("median_core_seconds")
+    rows = tuple(
+        (name, *s, *c) for name, s, c in zip(RUNS, seconds, cores, strict=True)
+    )
+    columns = ("run", *(f"{state} [s]" for state in STATES))
+    columns += tuple(f"{state} [core-s]" for state in STATES)
 
     def draw(axes):
         for offset, state in zip((-0.27, 0, 0.27), STATES, strict=True):
@@ -125,12 +134,14 @@ def start_up(directory: pathlib.Path) -> list[Table]:
         Table(
             "start_up",
             "Seconds from the command to the end of the first training step",
-            ("run", *STATES),
+            columns,
             rows,
             (
                 *source(results),
                 "cold: nothing cached. warm: the same command again. compiled anew: as "
-                "warm, without the compiled programs that are kept. Medians.",
+                "warm, without the compiled programs that are kept. Medians. "
+                "Core-seconds do not depend on what else the machine did meanwhile; "
+                "seconds do.",
             ),
             draw if measured else None,
         )

@@ -4,11 +4,14 @@ python -m benchmarks.start_up [--data_dir=DIRECTORY] [--rounds=3]
 
 cold: an empty cache directory: the data is prepared, the classifier that scores are
 measured with is trained, every program is compiled. warm: the same command once more,
-in a new workdir. compiled anew: as warm, without the compiled programs.
+in a new workdir. compiled anew: as warm, without the compiled programs. Core-seconds
+are what the operating system counts for the run: other work on the machine, which makes
+it take longer, does not add to them.
 """
 
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -42,8 +45,9 @@ def seconds_to_first_step(
 
     Returns:
       Seconds to its first line, which says that the data is there, and to its first
-      step.
+      step; core-seconds until it was stopped.
     """
+    cores = _core_seconds_of_children()
     command = [sys.executable, "-u", "main.py", *arguments, f"--workdir={workdir}"]
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -59,11 +63,19 @@ def seconds_to_first_step(
             seen.setdefault("first_line", time.perf_counter() - start)
             if line.startswith("step 1/"):
                 seen["first_step"] = time.perf_counter() - start
-                return seen
-        raise RuntimeError(process.stderr.read())
+                break
+        else:
+            raise RuntimeError(process.stderr.read())
     finally:
         process.kill()
         process.communicate()
+    return {**seen, "core": _core_seconds_of_children() - cores}
+
+
+def _core_seconds_of_children() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(arguments: list[str], rounds: int) -> dict[str, dict]:
@@ -77,11 +89,14 @@ def measure(arguments: list[str], rounds: int) -> dict[str, dict]:
                 seen[state].append(
                     seconds_to_first_step(arguments, path / state, environment)
                 )
-                print(f"{state}: {seen[state][-1]['first_step']:.1f} s", flush=True)
+                print({state: seen[state][-1]}, flush=True)
     return {
         state: {
             "median_seconds_to_first_step": round(
                 statistics.median(run["first_step"] for run in runs), 1
+            ),
+            "median_core_seconds": round(
+                statistics.median(run["core"] for run in runs), 1
             ),
             "all_seconds_to_first_step": [round(r["first_step"], 1) for r in runs],
             "all_seconds_to_first_line": [round(r["first_line"], 1) for r in runs],
