@@ -6,8 +6,8 @@ GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
 REQUIREMENTS := $(if $(GPU),requirements.txt,requirements-cpu.txt)
 INSTALLED = $(VENV)/installed-$(REQUIREMENTS)
 
-.PHONY: setup demo test test-slow test-compiled lint format bench compiled netlab peers
-.PHONY: weights clean
+.PHONY: setup demo test test-slow test-compiled lint format bench tables compiled
+.PHONY: netlab peers weights clean
 
 setup: $(INSTALLED)
 
@@ -46,6 +46,12 @@ bench: setup
 	$(RUN) -m benchmarks.gan_step
 	$(RUN) -m benchmarks.entry_loop
 	$(RUN) -m benchmarks.convolution
+	$(RUN) -m benchmarks.weak_scaling
+	$(RUN) -m benchmarks.start_up
+
+# Every table of results, of what was measured.
+tables: setup
+	$(RUN) -m benchmarks.tables
 
 # Compilers of machines that are not here, in an environment of their own; their wheels
 # need none of their dependencies to compile.

@@ -1,4 +1,4 @@
-"""A stack of pairs on one device with a batch that stays, to be timed."""
+"""A stack of pairs with a batch that stays, to be timed."""
 
 import time
 
@@ -11,7 +11,14 @@ from gan.losses import make_loss
 from gan.models import Discriminator, Generator, image_size_of
 from gan.train_state import create_stack, make_pair
 from gan.train_step import StepSettings, make_train_step
-from parallel.mesh import DATA_AXIS, LABEL_AXIS, make_mesh, sharding, to_mesh
+from parallel.mesh import (
+    DATA_AXIS,
+    LABEL_AXIS,
+    make_mesh,
+    process_block,
+    sharding,
+    to_mesh,
+)
 from parallel.reduction import mean_over
 
 
@@ -27,8 +34,9 @@ class StackOfPairs:
         entries: int = 1,
         loop: str = "dispatch",
         dtype: str = "float32",
+        num_devices: int = 1,
     ):
-        """Creates the pairs and one batch of random pixels on the first device."""
+        """Creates the pairs and one batch of random pixels on the first devices."""
         reduction = mean_over(DATA_AXIS)
         shared = {
             "features": features,
@@ -43,7 +51,7 @@ class StackOfPairs:
             optax.adam(1e-4, b1=0.5),
             100,
         )
-        mesh = make_mesh(entries, batch_size, jax.devices()[:1])
+        mesh = make_mesh(entries, batch_size, jax.devices()[:num_devices])
         layout = sharding(mesh, LABEL_AXIS)
         self._state = create_stack(jax.random.key(0), pair, entries, layout)
         settings = StepSettings(make_loss("non_saturating", 0.0), 1, 0.999)
@@ -55,9 +63,10 @@ class StackOfPairs:
             chunk_size=5,
             steps_per_dispatch=1,
         )
-        side, shape = image_size_of(features), (1, entries, batch_size)
+        mine, examples = process_block(mesh, entries, batch_size)
+        example = np.arange(batch_size, dtype=np.int32)[examples]
+        side, shape = image_size_of(features), (1, mine.stop - mine.start, len(example))
         pixels = (*shape, side, side, channels)
-        example = np.arange(batch_size, dtype=np.int32)
         batch = {
             "image": np.random.default_rng(0).integers(0, 256, pixels, np.uint8),
             "label": np.zeros(shape, np.int32),
