@@ -1,0 +1,1 @@
+"""Physics of the electron microscope: no network, no configuration, no devices."""
