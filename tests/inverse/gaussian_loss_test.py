@@ -1,0 +1,48 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inverse.gaussian_loss import coverage, gaussian_loss
+
+
+def test_loss_is_the_normal_density_without_its_constant():
+    mean, log_variance, target = jnp.array(0.3), jnp.array(-1.2), jnp.array(1.0)
+    density = jax.scipy.stats.norm.logpdf(target, mean, jnp.exp(log_variance / 2))
+    expected = -density - 0.5 * jnp.log(2 * jnp.pi)
+    np.testing.assert_allclose(
+        gaussian_loss(mean, log_variance, target), expected, rtol=1e-6
+    )
+
+
+def test_at_the_optimum_the_variance_is_that_of_what_is_left():
+    target = 2 + 0.7 * jax.random.normal(jax.random.key(0), (1000,))
+
+    def loss(p):
+        one = jnp.ones_like(target)
+        return gaussian_loss(p[0] * one, p[1] * one, target).mean()
+
+    best = jnp.array([target.mean(), jnp.log(target.var())])
+    np.testing.assert_allclose(jax.grad(loss)(best), 0, atol=1e-5)
+    assert np.all(np.linalg.eigvalsh(jax.hessian(loss)(best)) > 0)
+    # And descent from elsewhere goes there.
+    point = jnp.array([0.0, 2.0])
+    for _ in range(600):
+        point -= 0.3 * jax.grad(loss)(point)
+    np.testing.assert_allclose(point, best, atol=1e-3)
+
+
+@pytest.mark.parametrize("probability", [0.68, 0.95])
+def test_intervals_of_the_true_variance_cover_what_they_say(probability):
+    spread = jnp.exp(jax.random.normal(jax.random.key(1), (20_000, 3)))
+    target = 1 + spread * jax.random.normal(jax.random.key(2), (20_000, 3))
+    mean, log_variance = jnp.ones_like(target), 2 * jnp.log(spread)
+    share = coverage(mean, log_variance, target, probability)
+    np.testing.assert_allclose(share, probability, atol=0.012)
+    overconfident = coverage(mean, log_variance - 2, target, probability)
+    assert np.all(overconfident < probability - 0.05)
+
+
+def test_a_probability_beyond_one_is_refused():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        coverage(jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), 68.0)
