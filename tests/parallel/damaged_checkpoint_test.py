@@ -124,12 +124,7 @@ def test_a_full_disk_is_one_line_and_older_steps_stay(directory, monkeypatch, wh
 
     writer = Checkpointer(directory, keep=1)
     if when == "while orbax writes":
-        monkeypatch.setattr(
-            "orbax.checkpoint.StandardCheckpointHandler.save", full, raising=True
-        )
-        monkeypatch.setattr(
-            "orbax.checkpoint.StandardCheckpointHandler.async_save", full
-        )
+        monkeypatch.setattr("orbax.checkpoint.CheckpointManager.save", full)
     else:
         monkeypatch.setattr("parallel.checkpoint.write_manifest", full)
     with pytest.raises(RunError, match=r"saved \(No space left on device\)"):
