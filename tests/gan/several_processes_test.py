@@ -22,6 +22,7 @@ DIGITS = (
     "--config.evaluation.networks=()",
     "--config.checkpoint_every_steps=2",
     "--config.log_every_steps=2",
+    "--config.parallel.entry_loop=vmap",  # compiles soonest
 )
 PROGRAM = """
 import sys
