@@ -17,8 +17,12 @@ from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
 from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
-from parallel import compilation_cache, mesh, run_log
+from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
+from parallel.exit_codes import ERROR, INTERRUPTED
+from parallel.preemption import Stopped
+from parallel.survival import Survival, leave, leave_together
+from parallel.verify import verify_workdir
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -28,7 +32,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run leaves.")
 _MODE = flags.DEFINE_enum(
-    "mode", "train", ["train", "evaluate", "sample", "plan"], "What to do."
+    "mode",
+    "train",
+    ["train", "evaluate", "sample", "plan", "verify", "doctor"],
+    "What to do.",
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
 _LABELS = flags.DEFINE_string(
@@ -44,7 +51,40 @@ _CHECKPOINT = flags.DEFINE_enum(
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
 )
+_FRESH = flags.DEFINE_bool("fresh", False, "Move old checkpoints away and start over.")
+_TIME_LIMIT = flags.DEFINE_float(
+    "time_limit", None, "Minutes after which to save and exit with 75.", lower_bound=0
+)
+_STUCK_AFTER = flags.DEFINE_float(
+    "stuck_after", 600, "Seconds in one step that mean it is stuck; 0: no limit."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, where no launcher is recognised."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the job, see above.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
+
+
+# What needs no configuration.
+_WITHOUT_CONFIG = ("verify", "doctor")
+
+
+def _survival() -> Survival:
+    minutes = _TIME_LIMIT.value
+    return Survival(
+        fresh=_FRESH.value,
+        time_limit=None if minutes is None else minutes * 60,
+        stuck_after=_STUCK_AFTER.value,
+    )
+
+
+def _check_health() -> int:
+    if _MODE.value == "doctor":
+        return ERROR if doctor.examine() else 0
+    if _WORKDIR.value is None:
+        raise ConfigError("--workdir is missing: name the one to verify.")
+    return 0 if verify_workdir(_WORKDIR.value) else ERROR
 
 
 def _run() -> None:
@@ -63,7 +103,7 @@ def _run_gan(config) -> None:
     elif _WORKDIR.value is None:
         raise ConfigError("--workdir is missing: name a directory for the run.")
     elif _MODE.value == "train":
-        gan_train.train_and_evaluate(config, _WORKDIR.value)
+        gan_train.train_and_evaluate(config, _WORKDIR.value, _survival())
     elif _MODE.value == "evaluate":
         gan_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
     elif _MODE.value == "plan":
@@ -107,28 +147,38 @@ def main(argv: list[str]) -> int:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
     try:
-        mesh.initialize()
+        mesh.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         run_log.start()
+        if _MODE.value in _WITHOUT_CONFIG:
+            return _check_health()
         compilation_cache.start(_CONFIG.value.parallel.compilation_cache_dir)
         _run()
+    except Stopped as stopped:
+        print(f"\nstopped: {stopped}", file=sys.stderr)
+        return stopped.exit_code
     except (ConfigError, InverseConfigError, DataError, RunError) as error:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
         is_usage = isinstance(error, ConfigError | InverseConfigError)
-        return 2 if is_usage else 1
+        return leave(2 if is_usage else 1)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
             raise
         where = f": {error.filename}" if error.filename else ""
         print(f"error: {error.strerror or error}{where}", file=sys.stderr)
-        return 1
+        return leave(1)
     except KeyboardInterrupt:
         print(
             "\nstopped: the same command goes on from the last checkpoint.",
             file=sys.stderr,
         )
-        return 130
+        return leave(INTERRUPTED)
+    # What jax raises when another process is gone, and anything unforeseen: a process
+    # that unwinds would wait for its peers at exit, and they for it.
+    except Exception as error:
+        if _TRACEBACK.value or not leave_together(error):
+            raise
     return 0
 
 
@@ -177,6 +227,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; anything wrong with it is one line and exit code 2."""
     try:
         remaining = flags.FLAGS(argv)
+        if _MODE.value in _WITHOUT_CONFIG:
+            return remaining
         if _CONFIG.value is None:
             raise flags.Error("--config is missing, e.g. --config=configs/digits.py")
         # A file that could not be read raises only when it is first looked at.

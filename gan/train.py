@@ -15,16 +15,23 @@ from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.consensus import require_same_run
 from parallel.mesh import (
     from_first_process,
     is_first_process,
+    num_processes,
     process_block,
     to_host,
     to_mesh,
 )
 from parallel.metric_writers import MetricWriter
+from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
+from parallel.survival import ORDINARY, Survival
+from parallel.verify import start_over
+from parallel.watchdog import watched
 from parallel.workdir import prepare_workdir
+from parallel.workdir_lock import WorkdirLock
 
 # What may differ between two runs in one workdir: it changes no step of labels that
 # stay healthy. (Labels that do not are mended when the log is written or the state is
@@ -40,6 +47,9 @@ MAY_CHANGE = (
     "parallel.",
     "evaluation.",
 )
+
+# What may differ between processes: where each finds its files.
+MAY_DIFFER = ("dataset.data_dir", "dataset.cache_dir")
 
 
 def _batches(config, setup: Setup, training_set, partition, steps: range):
@@ -144,17 +154,24 @@ class _Run:
         self.best.checkpointer.close()
 
 
-def train_and_evaluate(config, workdir: str) -> dict[str, float]:
+def train_and_evaluate(
+    config, workdir: str, survival: Survival = ORDINARY
+) -> dict[str, float]:
     """Trains `config` in `workdir`, going on where an earlier run was stopped.
 
     Args:
       config: a configuration of this room, see configs/.
       workdir: directory of checkpoints, metrics and pictures.
+      survival: how long it may take, and whether it starts over.
 
     Returns:
       The scores after the last step.
+
+    Raises:
+      Stopped: a signal or the time limit ended it; its state is saved.
     """
     check_config(config)
+    require_same_run(config.to_dict(), MAY_DIFFER)
     training_set = data.load_training_set(config)
     facts = data.facts_of(training_set.reals)
     check_facts(config, facts)
@@ -164,7 +181,14 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     path = prepare_workdir(
         workdir, config.to_dict(), MAY_CHANGE, is_begun=any(saved.glob("[0-9]*"))
     )
-    setup = make_setup(config, facts)
+    with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
+        if survival.fresh:
+            start_over(path)
+        return _train(config, path, training_set, partition, watch, survival)
+
+
+def _train(config, path, training_set, partition, watch, survival):
+    setup = make_setup(config, data.facts_of(training_set.reals))
     if setup.mesh.size < jax.device_count():
         log.warning(
             "%d of %d devices stay idle: %d pairs and batches of "
@@ -187,22 +211,37 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     batches = _batches(config, setup, training_set, partition, steps)
     # Closed whatever happens: a thread that still prepares batches would keep the
     # process from ending.
-    with contextlib.closing(batches), contextlib.closing(run):
-        scores = _take_steps(run, batches, stride)
+    with (
+        contextlib.closing(batches),
+        contextlib.closing(run),
+        StopRequests(survival.time_limit) as stop,
+    ):
+        scores = _take_steps(run, batches, stride, watch, stop)
     jax.block_until_ready(run.state)
     if is_first_process():
         _print_results(path, scores)
     return scores
 
 
-def _take_steps(run: _Run, batches, stride: int) -> dict[str, float]:
-    """Trains to the end, with all that is done on the way; returns the last scores."""
+def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float]:
+    """Trains to the end, with all that is done on the way; returns the last scores.
+
+    Args:
+      run: what is trained.
+      batches: (first step, batches of one dispatch).
+      stride: steps of one dispatch.
+      watch: is told what is being done.
+      stop: says when to end before the last step.
+
+    Raises:
+      Stopped: after the state was saved.
+    """
     config, setup = run.config, run.setup
     train_step = make_step(config, setup)
     images_per_step = setup.num_entries * config.per_entry_batch_size
     status = Status(run.first_step, config.num_steps, images_per_step)
     scores = {}
-    for first, batch in batches:
+    for first, batch in watch.inputs(batches):
         run.state, metrics = train_step(run.state, batch, setup.training_key)
         step = first + stride
         status.advance(stride)
@@ -212,12 +251,16 @@ def _take_steps(run: _Run, batches, stride: int) -> dict[str, float]:
             run.writer.scalars(step, status.tick(step, metrics))
             run.mend()
         with status.paused():
+            watch.now("drawing, scoring or saving", step)
             if step % config.sample_every_steps == 0 or is_last:
                 run.draw_grid(step)
             if step % config.evaluation.every_steps == 0 or is_last:
                 scores = run.score(step)
-            if step % config.checkpoint_every_steps == 0 or is_last:
+            request = None if is_last else stop.request(num_processes())
+            if step % config.checkpoint_every_steps == 0 or is_last or request:
                 run.save(step)
+        if request:
+            raise Stopped(step, request)
     status.close()
     return scores
 

@@ -1,6 +1,8 @@
-"""Checkpoints: atomic, on any number of devices, latest and best."""
+"""Checkpoints: atomic, checksummed, on any number of devices, latest and best."""
 
+import errno
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -8,12 +10,16 @@ import jax
 import orbax.checkpoint as ocp
 
 from parallel.abandoned_reads import leave_out_abandoned_reads
+from parallel.agreement import from_first
 from parallel.errors import RunError
+from parallel.manifest import why_not_good, write_manifest
+from parallel.mesh import is_first_process
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.run_log import log
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no manifest
 _STATE, _EXTRA = "state", "extra"
+_ALL_BAD = -2
 
 
 def _form(leaf: Any) -> str:
@@ -23,9 +29,11 @@ def _form(leaf: Any) -> str:
 class Checkpointer:
     """Saves and restores states in one directory.
 
-    A step is written beside its place and moved there when it is complete; what a
-    killed process leaves half-written is never seen as a step. Opening and reading
-    changes nothing on disk, so a run may be looked at while it is being trained.
+    A step is written beside its place and moved there when it is complete; then it
+    gets a manifest with the checksum of every file, and only then do older steps go.
+    What a killed process leaves half-written, and what was damaged since, is never
+    taken for a step. Opening and reading changes nothing on disk, so a run may be
+    looked at while it is being trained.
     """
 
     def __init__(self, directory: pathlib.Path, *, keep: int | None):
@@ -33,17 +41,14 @@ class Checkpointer:
         self.directory = pathlib.Path(directory).resolve()
         self._keep = keep
         self._writes = False
+        self._rejected: dict[int, str] = {}
         leave_out_abandoned_reads()
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:
-        policy = None
-        if self._writes and self._keep is not None:
-            policy = ocp.checkpoint_managers.LatestN(self._keep)
         return ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policy,
                 # The caller donates the state's memory to the next step, so it must
                 # be on disk, or at least copied, before save returns.
                 enable_async_checkpointing=False,
@@ -62,7 +67,20 @@ class Checkpointer:
         if not self._writes:
             self._writes = True
             self._manager.close()
+            if is_first_process():
+                self._set_rejected_aside()
+            from_first(0)  # nobody lists the steps before that is done
             self._manager = self._open()
+
+    def _set_rejected_aside(self) -> None:
+        """Keeps damaged steps for whoever wants to know, out of the way of new ones."""
+        aside = self.directory.with_name(f"{self.directory.name}-rejected")
+        for step in self._rejected:
+            aside.mkdir(exist_ok=True)
+            target = aside / str(step)
+            while target.exists():
+                target = target.with_name(f"{target.name}-again")
+            (self.directory / str(step)).rename(target)
 
     def save(self, step: int, state: Any, extra: dict) -> None:
         """Saves `state` and the JSON-able `extra` as `step`; returns when complete.
@@ -76,25 +94,48 @@ class Checkpointer:
         Raises:
           TypeError: a leaf is a PRNG key.
           ValueError: `step` is there already.
+          RunError: it could not be written, e.g. to a full disk.
         """
         named = named_leaves(state)
         for name, leaf in named.items():
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 raise TypeError(f"{name} is a PRNG key; save its jax.random.key_data.")
-        self._start_writing()
-        if step in self._manager.all_steps() and not self._is_complete(step):
-            self._manager.delete(step)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                **{
-                    _STATE: ocp.args.StandardSave(named),
-                    _EXTRA: ocp.args.JsonSave(
-                        {"format_version": FORMAT_VERSION, **extra}
-                    ),
-                }
-            ),
-            force=True,
+        try:
+            self._start_writing()
+            if step in self._manager.all_steps() and from_first(
+                int(self.why_not_good(step) is not None)
+            ):
+                self._manager.delete(step)
+            self._save(step, named, extra)
+        # Orbax and tensorstore wrap what the file system says in errors of their own.
+        except (OSError, ValueError, RuntimeError) as error:
+            if "already exists" in str(error):
+                raise
+            raise self._unsaved(step, error) from error
+
+    def _save(self, step: int, named: dict[str, Any], extra: dict) -> None:
+        content = {"format_version": FORMAT_VERSION, **extra}
+        items = {
+            _STATE: ocp.args.StandardSave(named),
+            _EXTRA: ocp.args.JsonSave(content),
+        }
+        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+        if is_first_process():
+            write_manifest(self.directory / str(step), FORMAT_VERSION)
+        from_first(0)  # no older step goes before this one has its manifest
+        complete = self.all_steps()
+        for old in complete[: -self._keep] if self._keep is not None else []:
+            self._manager.delete(old)
+
+    def _unsaved(self, step: int, error: Exception) -> RunError:
+        why = getattr(error, "strerror", None) or (str(error) or type(error).__name__)
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            if os.strerror(code) in str(error):
+                why = os.strerror(code)
+        return RunError(
+            f"checkpoint {self.directory / str(step)} could not be saved "
+            f"({why.splitlines()[0][:200]}); older steps are as they were: mend that "
+            "and run the same command again."
         )
 
     def delete(self, step: int) -> None:
@@ -103,18 +144,59 @@ class Checkpointer:
         self._manager.delete(step)
 
     def latest_step(self) -> int | None:
-        """The newest complete step, or None."""
-        return max(self.all_steps(), default=None)
+        """The newest step that is as it was written, or None where there is none yet.
+
+        All of it is read and compared with its checksums; each newer step that is not
+        good is named in the log. The first process does that for all.
+
+        Raises:
+          RunError: there are steps, and not one is good.
+        """
+        found = -1
+        if is_first_process():
+            found = self._newest_good()
+        found = from_first(found)
+        if found == _ALL_BAD:
+            raise RunError(
+                f"no checkpoint in {self.directory} can be trusted"
+                f"{self._newest_reason()}; add --fresh to start over, or put an intact "
+                "copy there."
+            )
+        return found if found >= 0 else None
+
+    def _newest_good(self) -> int:
+        self._rejected = {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            why = self.why_not_good(step)
+            if why is None:
+                return step
+            self._rejected[step] = why
+            self._name_rejected(step, why)
+        return _ALL_BAD if self._rejected else -1
+
+    def _newest_reason(self) -> str:
+        for step, why in self._rejected.items():
+            return f" (the newest, {step}: {why})"
+        return ""
+
+    def _name_rejected(self, step: int, why: str) -> None:
+        path = self.directory / str(step)
+        log.warning("checkpoint %s is passed over: %s.", path, why)
+
+    def why_not_good(self, step: int, *, read_all: bool = True) -> str | None:
+        """Says what is wrong with a step, see `parallel.manifest.why_not_good`."""
+        place = self.directory / str(step)
+        return why_not_good(place, FORMAT_VERSION, read_all=read_all)
 
     def all_steps(self) -> list[int]:
-        """Complete steps, oldest first; names others in the log."""
-        steps = sorted(self._manager.all_steps())
-        complete = [step for step in steps if self._is_complete(step)]
-        for step in set(steps) - set(complete):
-            log.warning(
-                "checkpoint %s is not complete and is passed over.",
-                self.directory / str(step),
-            )
+        """Steps with every file in its place, oldest first; names others in the log."""
+        complete = []
+        for step in sorted(self._manager.all_steps()):
+            why = self.why_not_good(step, read_all=False)
+            if why is None:
+                complete.append(step)
+            else:
+                self._name_rejected(step, why)
         return complete
 
     def extra(self, step: int) -> dict:
@@ -165,15 +247,6 @@ class Checkpointer:
         if metadata is None:
             raise self._damaged(step, FileNotFoundError("it holds no state"))
         return metadata.tree
-
-    def _is_complete(self, step: int) -> bool:
-        """Whether everything is in its place, as it is not in half a copy."""
-        try:
-            self._saved_leaves(step)
-            self._read(step, _EXTRA, ocp.args.JsonRestore())
-        except RunError:
-            return False
-        return True
 
     def _check_model(self, step: int, wanted: dict[str, Any]) -> None:
         found = {name: _form(leaf) for name, leaf in self._saved_leaves(step).items()}

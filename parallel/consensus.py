@@ -5,6 +5,7 @@ in silence, so this is settled once, before the first step.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from parallel.errors import RunError
+from parallel.workdir import PACKAGES, flat
 
 _LONGEST = 60  # characters of a value that an error shows
 
@@ -88,3 +90,21 @@ def require_agreement(held: Mapping[str, str]) -> None:
         f"{first_difference(every)}; start all processes from the same commit with "
         "the same flags."
     )
+
+
+def require_same_run(config: Mapping, may_differ: tuple[str, ...]) -> None:
+    """Raises on every process if configurations, code or versions differ.
+
+    Args:
+      config: resolved and nested.
+      may_differ: fields of it that belong to a machine.
+    """
+    root = pathlib.Path(__file__).resolve().parents[1]
+    rooms = [root / name for name in ("gan", "input_pipeline", "inverse", "parallel")]
+    fields = {
+        f"config.{name}": repr(value)
+        for name, value in flat(config).items()
+        if name not in may_differ
+    }
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    require_agreement({**fields, **packages, "code": source_digest(rooms)})

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,44 +12,73 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from parallel.errors import RunError
+from parallel.launchers import Launch, find_launch
+from parallel.roll_call import call_roll
 
 LABEL_AXIS = "label"
 DATA_AXIS = "data"
 
-# Variables by which launchers that JAX recognises announce several processes: srun (not
-# sbatch alone) and Open MPI's mpirun.
-_PROCESS_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
-# Variables for every other launcher: all three or none.
-_BY_HAND = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+# A peer that is gone ends all others within twice that.
+_HEARTBEAT_SECONDS = 12
+_START_SECONDS = 300
 
 
-def initialize() -> None:
+def initialize(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    start_seconds: float = _START_SECONDS,
+) -> None:
     """Joins the other processes of the job, where a launcher started several.
 
     Must run before anything touches a device.
 
+    Args:
+      coordinator: HOST:PORT of process 0, where the launcher does not tell.
+      num_processes: of the job, likewise.
+      process_id: of this process, likewise.
+      start_seconds: how long to wait for the others.
+
     Raises:
-      RunError: the launcher's variables are no numbers, or not all there.
+      RunError: the launcher's variables are no numbers, or not all there; a process
+        did not come.
     """
-    try:
-        by_hand = [os.environ[name] for name in _BY_HAND if os.environ.get(name)]
-        if len(by_hand) == len(_BY_HAND):
-            address, count, number = by_hand
-            jax.distributed.initialize(address, int(count), int(number))
-        elif by_hand:
-            raise RunError(f"set all of {', '.join(_BY_HAND)}, or none of them.")
-        elif max(int(os.environ.get(name) or 1) for name in _PROCESS_COUNTS) > 1:
-            jax.distributed.initialize()
-    except ValueError as error:
+    by_hand = (coordinator, num_processes, process_id)
+    if None not in by_hand:
+        launch = Launch("by hand", *by_hand)
+    elif any(x is not None for x in by_hand):
         raise RunError(
-            f"several processes were announced, but they cannot be joined: {error} "
-            f"Start them with srun or mpirun, or set {', '.join(_BY_HAND)}."
-        ) from error
+            "give all of --coordinator, --num_processes, --process_id, or none of them."
+        )
+    else:
+        launch = find_launch(os.environ)
+    if launch is None:
+        return
+    known = {}
+    if launch.coordinator is not None:
+        _, address, count, number = launch
+        if not (re.fullmatch(r".+:\d+", address) and 0 <= number < count):
+            raise RunError(
+                f"process {number} of {count} at {address} makes no sense: they count "
+                "from 0, and the coordinator is HOST:PORT."
+            )
+        call_roll(address, count, number, start_seconds)
+        known = {
+            "coordinator_address": address,
+            "num_processes": count,
+            "process_id": number,
+        }
+    jax.distributed.initialize(**known, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
 
 
 def is_first_process() -> bool:
     """True on the one process that writes logs, pictures and metrics."""
     return jax.process_index() == 0
+
+
+def num_processes() -> int:
+    """Processes of the job."""
+    return jax.process_count()
 
 
 def label_data_shape(

@@ -6,20 +6,22 @@ import json
 import pathlib
 import platform
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from parallel.errors import RunError
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def _flat(content: dict, prefix: str = "") -> dict:
+def flat(content: Mapping, prefix: str = "") -> dict:
+    """Flattens nested sections to {"section.field": value}."""
     fields = {}
     for name, value in content.items():
-        if isinstance(value, dict):
-            fields |= _flat(value, f"{prefix}{name}.")
+        if isinstance(value, Mapping):
+            fields |= flat(value, f"{prefix}{name}.")
         else:
             fields[prefix + name] = value
     return fields
@@ -27,7 +29,7 @@ def _flat(content: dict, prefix: str = "") -> dict:
 
 def versions() -> dict[str, str]:
     """Versions, devices and date of this run."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
     devices = jax.devices()
     return {
         "python": platform.python_version(),
@@ -57,7 +59,7 @@ def _write(path: pathlib.Path, content: Any) -> None:
 
 def _changed(workdir: str, held: dict, config: dict, may_change: tuple) -> dict:
     """Fields of `config` that differ from those `held`, if they may."""
-    before, after = _flat(held), _flat(config)
+    before, after = flat(held), flat(config)
     sections = tuple(name for name in may_change if name.endswith("."))
     changed = {}
     for name in [*after, *sorted(before.keys() - after.keys())]:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -128,8 +129,8 @@ def test_train_evaluate_and_sample(tmp_path):
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_interrupted_ends_at_once_and_says_how_to_go_on(tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_run_that_is_interrupted_saves_and_says_how_to_go_on(tmp_path, number):
     # A shell's background jobs ignore the signal of Ctrl-C; this one must not.
     program = (
         "import runpy, signal; "
@@ -151,9 +152,9 @@ def test_a_run_that_is_interrupted_ends_at_once_and_says_how_to_go_on(tmp_path, 
         time.sleep(0.05)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    if number == signal.SIGINT:
-        assert process.returncode == 130
-        assert said.strip().splitlines()[-1].startswith("stopped: the same command")
-        assert "Traceback" not in said
-    else:
-        assert process.returncode == -signal.SIGTERM
+    assert process.returncode == (130 if number == signal.SIGINT else 75), said
+    last = said.strip().splitlines()[-1]
+    found = re.match(r"stopped: the same command goes on from step (\d+), saved", last)
+    assert found, said
+    assert (tmp_path / "run" / "checkpoints" / found[1] / "manifest.json").exists()
+    assert "Traceback" not in said

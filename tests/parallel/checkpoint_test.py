@@ -52,7 +52,7 @@ def test_every_dtype_comes_back_to_the_host_bit_for_bit(open_checkpointer):
 def test_what_is_saved_beside_the_state_comes_back(open_checkpointer):
     open_checkpointer().save(1, numbers(), {"names": ["a", "b"], "prior": [0.25]})
     extra = open_checkpointer().extra(1)
-    assert extra == {"format_version": 1, "names": ["a", "b"], "prior": [0.25]}
+    assert extra == {"format_version": 2, "names": ["a", "b"], "prior": [0.25]}
 
 
 def test_a_donated_state_is_saved_as_it_was_before_the_next_step(open_checkpointer):
@@ -144,7 +144,7 @@ def test_a_step_with_a_part_lost_is_passed_over_and_can_be_saved_again(
     shutil.rmtree(half / lost) if (half / lost).is_dir() else (half / lost).unlink()
     checkpointer = open_checkpointer()
     assert checkpointer.latest_step() == 1
-    assert f"checkpoint {half} is not complete" in caplog.text
+    assert f"checkpoint {half} is passed over" in caplog.text
     checkpointer.save(2, numbers(2), {})
     assert open_checkpointer().latest_step() == 2
     assert bits(checkpointer.restore(2, abstract(numbers()))) == bits(numbers(2))
@@ -167,10 +167,10 @@ def test_damaged_numbers_are_one_line_that_names_the_place_and_the_remedy(
 
 
 def test_a_checkpoint_of_a_later_format_is_refused(open_checkpointer, monkeypatch):
-    monkeypatch.setattr("parallel.checkpoint.FORMAT_VERSION", 2)
+    monkeypatch.setattr("parallel.checkpoint.FORMAT_VERSION", 3)
     open_checkpointer().save(1, numbers(), {})
     monkeypatch.undo()
-    with pytest.raises(RunError, match="has format version 2, this program reads 1"):
+    with pytest.raises(RunError, match="has format version 3, this program reads 2"):
         open_checkpointer().extra(1)
 
 

@@ -1,0 +1,96 @@
+"""Notices that a run is stuck, says where, and ends the process."""
+
+import contextlib
+import faulthandler
+import os
+import pathlib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+
+from parallel.exit_codes import LOST
+
+# Beginning, the first step (it is compiled), scores and checkpoints take longer.
+_PATIENCE = 10
+
+
+class Watch:
+    """Is told what a run is doing; a thread compares that with the clock."""
+
+    def __init__(self, workdir: pathlib.Path, stuck_after: float):
+        """Starts to watch.
+
+        Args:
+          workdir: gets the stacks of all threads, stuck/process-N.txt.
+          stuck_after: seconds in an input or a step that mean stuck, ten times that
+            for all else; 0: no limit.
+        """
+        self._workdir, self._stuck_after = workdir, stuck_after
+        self._who = f"process {jax.process_index()} on {socket.gethostname()}"
+        self._number = jax.process_index()
+        self._ended = threading.Event()
+        self.now("beginning", 0)
+        if stuck_after > 0:
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def now(self, phase: str, step: int, *, is_long: bool = True) -> None:
+        """Says what begins now; `is_long` gives it ten times the seconds."""
+        limit = self._stuck_after * (_PATIENCE if is_long else 1)
+        self._doing = (phase, step, time.monotonic(), limit)
+
+    def inputs(self, batches: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        """Yields `batches`, watching both the wait for each and its step."""
+        source, step, is_first = iter(batches), 0, True
+        while True:
+            self.now("waiting for the input after", step, is_long=is_first)
+            try:
+                step, batch = next(source)
+            except StopIteration:
+                return
+            self.now("in", step, is_long=is_first)
+            yield step, batch
+            is_first = False
+
+    def _watch(self) -> None:
+        while not self._ended.wait(min(1.0, self._stuck_after / 4)):
+            phase, step, since, limit = self._doing
+            seconds = time.monotonic() - since
+            if seconds > limit:
+                self._end(phase, step, seconds)
+
+    def _end(self, phase: str, step: int, seconds: float) -> None:
+        where = self._workdir / "stuck" / f"process-{self._number}.txt"
+        line = (
+            f"error: {self._who} is stuck: {seconds:.0f} s {phase} step {step}; "
+            f"stacks in {where}. The same command goes on from the last checkpoint.\n"
+        )
+        # The terminal or the disk may be what is stuck: the end comes anyway.
+        threading.Timer(5, os._exit, (LOST,)).start()
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.__stderr__.fileno(), line.encode())
+        with contextlib.suppress(OSError):
+            where.parent.mkdir(exist_ok=True)
+            with where.open("w") as file:
+                file.write(line)
+                file.flush()
+                faulthandler.dump_traceback(file, all_threads=True)
+        os._exit(LOST)
+
+    def close(self) -> None:
+        """Stops watching."""
+        self._ended.set()
+
+
+@contextlib.contextmanager
+def watched(workdir: pathlib.Path, stuck_after: float) -> Iterator[Watch]:
+    """Watches what is done inside, see `Watch`."""
+    watch = Watch(workdir, stuck_after)
+    try:
+        yield watch
+    finally:
+        watch.close()

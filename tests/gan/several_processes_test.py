@@ -1,0 +1,151 @@
+"""Runs of several processes: stopped, killed, hung, incomplete, disagreeing."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from tests.gan.train_test import _arrays
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DIGITS = (
+    "--config=configs/digits.py:smoke",
+    "--config.evaluation.networks=()",
+    "--config.checkpoint_every_steps=2",
+    "--config.log_every_steps=2",
+    "--config.parallel.entry_loop=vmap",  # compiles soonest
+)
+PROGRAM = """
+import sys
+import parallel.mesh, main
+parallel.mesh._START_SECONDS = int(sys.argv.pop(1))
+parallel.mesh.initialize.__defaults__ = (None, None, None, parallel.mesh._START_SECONDS)
+main.app.run(main.main, flags_parser=main._parse_flags)
+"""
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _running(workdir, numbers, *flags, count=None, own=None, start_seconds=60):
+    """Starts processes `numbers` of `count`; ends what is left of them."""
+    port, count = _free_port(), count or len(numbers)
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=1"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(start_seconds), *DIGITS]
+            + [f"--workdir={workdir}", f"--coordinator=localhost:{port}"]
+            + [f"--num_processes={count}", f"--process_id={number}", *flags]
+            + list((own or {}).get(number, ())),
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in numbers
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+
+def _wait_for(path, processes, seconds=200):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert all(p.poll() is None for p in processes), [
+            p.stderr.read() for p in processes if p.poll() is not None
+        ]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _ends(processes, seconds):
+    """(exit code, what it said) of each; all within `seconds`."""
+    deadline = time.monotonic() + seconds
+    return [
+        (said, p.returncode)
+        for p in processes
+        for said in [p.communicate(timeout=max(deadline - time.monotonic(), 1))[1]]
+    ]
+
+
+def _complete(workdir, numbers, steps):
+    with _running(workdir, numbers, f"--config.num_steps={steps}") as processes:
+        for said, code in _ends(processes, 300):
+            assert code == 0, said
+
+
+def _assert_same(left, right):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_of_two_saves_one_step_and_goes_on_bit_for_bit(tmp_path):
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    with _running(stopped, range(2), "--config.num_steps=100000") as processes:
+        _wait_for(stopped / "checkpoints" / "2" / "manifest.json", processes)
+        processes[1].send_signal(signal.SIGTERM)
+        ends = _ends(processes, 60)
+    steps = set()
+    for said, code in ends:
+        assert code == 75, said
+        steps.add(re.search(r"from step (\d+), saved on SIGTERM", said)[1])
+    assert len(steps) == 1
+    step = int(steps.pop())
+    assert (stopped / "checkpoints" / str(step) / "manifest.json").exists()
+    for workdir in (stopped, whole):
+        _complete(workdir, range(2), step + 4)
+    _assert_same(_arrays(stopped, step + 4), _arrays(whole, step + 4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("victim", [0, 1])
+def test_others_end_in_30_s_when_one_of_two_is_killed_or_stopped(
+    tmp_path, number, victim
+):
+    with _running(tmp_path, range(2), "--config.num_steps=100000") as processes:
+        _wait_for(tmp_path / "checkpoints" / "2" / "manifest.json", processes)
+        processes[victim].send_signal(number)
+        ((said, code),) = _ends([processes[1 - victim]], 30)
+    assert code != 0, said
+    newest = max(int(p.name) for p in (tmp_path / "checkpoints").glob("[0-9]*[0-9]"))
+    _complete(tmp_path, range(2), newest + 2)
+
+
+@pytest.mark.slow
+def test_a_process_that_does_not_come_is_named(tmp_path):
+    with _running(tmp_path, (0, 1), count=3, start_seconds=8) as processes:
+        for said, code in _ends(processes, 60):
+            assert code == 1
+            assert "of 3 processes, process 2 did not report" in said
+
+
+@pytest.mark.slow
+def test_a_process_with_another_configuration_is_named_before_the_first_step(tmp_path):
+    own = {1: ("--config.seed=7",)}
+    with _running(tmp_path, (0, 1), own=own) as processes:
+        for said, code in _ends(processes, 90):
+            assert code == 1
+            assert "differ in config.seed: process 0: 0; process 1: 7" in said
+    assert not (tmp_path / "checkpoints").exists()
