@@ -39,12 +39,18 @@ _MODE = flags.DEFINE_enum(
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
 _LABELS = flags.DEFINE_string(
-    "labels", "mixture", "Labels to sample: 3,5 or mixture (the data's proportions)."
+    "labels", "mixture", "Labels to sample: 3,5, all, or mixture (as in the data)."
 )
 _NUM = flags.DEFINE_integer(
     "num", 64, "Images to sample: of each label; of a mixture in all.", lower_bound=1
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the sampling: another one, other images.")
+_SEED = flags.DEFINE_integer(
+    "seed",
+    0,
+    "Of the sampling: another one, other images.",
+    lower_bound=0,
+    upper_bound=(1 << 63) - 1,
+)
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
 )

@@ -25,6 +25,8 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config.evaluation.num_real = 50_000
     config.evaluation.num_fake = 50_000
     config.evaluation.classifier_epochs = 10
+    if variant == "paper":
+        config.optimizer.ema_decay = 0.0  # no average of the generator
     if variant != "paper":
         config.dataset.image_size = 32
         config.dataset.resize = "none"

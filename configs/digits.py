@@ -28,6 +28,8 @@ def get_config(variant: str = "tuned") -> ml_collections.ConfigDict:
     config.evaluation.num_real = 1500
     config.evaluation.num_fake = 1500
     config.evaluation.classifier_epochs = 30
+    if variant == "paper":
+        config.optimizer.ema_decay = 0.0  # no average of the generator
     if variant in ("tuned", "wasserstein", "single", "conditional"):
         config.model.features = (128, 64)
         config.per_entry_batch_size = 32

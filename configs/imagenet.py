@@ -21,14 +21,16 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config.dataset.name = "imagenet"
     config.dataset.num_labels = 1000
     config.dataset.channels = 3
-    config.dataset.flip = True
     config.dataset.streamed = True
     config.num_steps = 26_000  # 2,000 epochs of a class's 1,300 images
     config.evaluation.num_real = 50_000
     config.evaluation.num_fake = 50_000
     config.evaluation.networks = ("imagenet_classifier", "inception_2015")
+    if variant == "paper":
+        config.optimizer.ema_decay = 0.0  # no average of the generator
     if variant in ("tuned", "wasserstein", "single", "conditional"):
         config.model.dtype = "bfloat16"
+        config.dataset.flip = True
         config.per_entry_batch_size = 64
         config.optimizer.generator_learning_rate = 2e-4
         config.optimizer.discriminator_learning_rate = 2e-4

@@ -25,6 +25,8 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config.dataset.resize = "pad"
     config.model.features = (512, 256, 128)
     config.num_steps = 12_000
+    if variant == "paper":
+        config.optimizer.ema_decay = 0.0  # no average of the generator
     if variant in ("tuned", "wasserstein", "single", "conditional"):
         config.model.features = (128, 64, 32)
         config.per_entry_batch_size = 8

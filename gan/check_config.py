@@ -118,6 +118,13 @@ def check_config(config) -> None:
             "the penalty is of one image's slope, and batch normalisation mixes "
             'images; set config.model.discriminator_normalisation="layer"',
         )
+    if config.optimizer.loss == "wasserstein" and not penalty:
+        _refuse(
+            "optimizer.loss",
+            "wasserstein",
+            "without a penalty nothing bounds the critic's slope; set "
+            "config.optimizer.gradient_penalty=10",
+        )
     _check_cadences(config)
     _check_evaluation(config)
 
@@ -126,6 +133,8 @@ def _check_ranges(config) -> None:
     for path in _NOT_NEGATIVE:
         if not field(config, path) >= 0:
             _refuse(path, field(config, path), "must be 0 or more")
+    if config.seed >= 1 << 63:
+        _refuse("seed", config.seed, "must fit into 63 bits")
     for path in _LEARNING_RATES:
         if not field(config, path) > 0:
             _refuse(path, field(config, path), "must be above 0")
@@ -173,6 +182,24 @@ def _check_cadences(config) -> None:
                 field(config, path),
                 f"must be a multiple of config.parallel.steps_per_dispatch={stride}",
             )
+
+
+def check_first_step(config, first_step: int) -> None:
+    """Refuses to go on from a step that no dispatch of this configuration ends at.
+
+    Cadences and the last step would be passed over, not met.
+
+    Raises:
+      ConfigError: `first_step` is no multiple of the steps of one dispatch.
+    """
+    stride = config.parallel.steps_per_dispatch
+    if first_step % stride:
+        _refuse(
+            "parallel.steps_per_dispatch",
+            stride,
+            f"does not divide step {first_step}, at which the run was stopped; choose "
+            "a divisor of that, or 1",
+        )
 
 
 def check_facts(config, facts: Facts) -> None:

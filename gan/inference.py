@@ -1,5 +1,6 @@
 """What is done with a trained run: scoring it and drawing from it."""
 
+import hashlib
 import pathlib
 from typing import NamedTuple
 
@@ -11,12 +12,15 @@ from gan.check_config import Facts, check_config, check_facts
 from gan.errors import ConfigError
 from gan.sampling import mixture_labels
 from gan.setup import Setup, make_setup
+from gan.train import MAY_CHANGE
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
 from parallel.mesh import is_first_process
 from parallel.metric_writers import MetricWriter, save_png, tile
+from parallel.workdir import require_same_config
 
 _GRID_COLUMNS = 8
+_LONGEST = 40  # characters of labels in a file's name
 
 
 class Trained(NamedTuple):
@@ -52,6 +56,7 @@ def _open(config, workdir: str, which: str) -> Trained:
             f"--workdir={workdir!r} holds no complete checkpoint; train first, or give "
             "the workdir of a run that was trained."
         )
+    require_same_config(workdir, config.to_dict(), MAY_CHANGE)
     extra = checkpointer.extra(step)
     facts = Facts(extra["num_labels"], extra["channels"])
     check_facts(config, facts)
@@ -92,6 +97,13 @@ def _parse_labels(text: str, trained: Trained, num: int, seed: int) -> np.ndarra
     names, num_labels = trained.extra["label_names"], trained.extra["num_labels"]
     if text == "mixture":
         return np.sort(mixture_labels(np.asarray(trained.extra["prior"]), num, seed))
+    if not trained.setup.sampler.shows_labels:
+        raise ConfigError(
+            f"--labels={text!r}: this generator knows no labels "
+            '(config.model.conditioning="none"); give mixture.'
+        )
+    if text == "all":
+        return np.repeat(np.arange(num_labels), num)
     labels = []
     for word in text.split(","):
         label = names.index(word) if word in names else word
@@ -102,7 +114,7 @@ def _parse_labels(text: str, trained: Trained, num: int, seed: int) -> np.ndarra
         if not 0 <= label < num_labels:
             raise ConfigError(
                 f"--labels={text!r}: {word!r} is no label; give numbers from 0 to "
-                f"{num_labels - 1}, names as {names[0]!r}, or mixture."
+                f"{num_labels - 1}, names as {names[0]!r}, all, or mixture."
             )
         labels.append(label)
     return np.repeat(labels, num)
@@ -117,14 +129,14 @@ def sample(
       config: the configuration that it was trained with.
       workdir: of the run.
       which: "best" or "latest".
-      labels: "3,5" (`num` images of each) or "mixture" (`num` in all, labels drawn
-        from the data's proportions).
+      labels: "3,5" or "all" (`num` images of each) or "mixture" (`num` in all,
+        labels drawn from the data's proportions).
       num: how many images.
       seed: another one, other images.
 
     Returns:
       Paths of the picture (rows of 8) and of the .npz with "images" uint8
-      [n, y, x, c] and "labels" [n].
+      [n, y, x, c] and, where images show labels, "labels" [n].
     """
     trained = _open(config, workdir, which)
     wanted = _parse_labels(labels, trained, num, seed)
@@ -132,6 +144,9 @@ def sample(
         trained.params, trained.batch_stats, wanted, seed
     )
     shown = labels.replace(",", "-")
+    if len(shown) > _LONGEST:
+        digest = hashlib.sha256(labels.encode()).hexdigest()[:8]
+        shown = f"{len(np.unique(wanted))}-labels-{digest}"
     name = f"samples-{trained.step:06d}-{shown}-{num}-seed{seed}"
     path = pathlib.Path(workdir).expanduser() / "samples"
     if not is_first_process():
@@ -141,7 +156,10 @@ def sample(
     missing = -len(images) % columns
     padded = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
     save_png(path / f"{name}.png", tile(padded.reshape(-1, columns, *images.shape[1:])))
-    np.savez_compressed(path / f"{name}.npz", images=images, labels=wanted)
+    arrays = {"images": images}
+    if trained.setup.sampler.shows_labels:
+        arrays["labels"] = wanted
+    np.savez_compressed(path / f"{name}.npz", **arrays)
     print(f"step {trained.step} of {workdir}, {len(images)} images")
     print(f"picture: {path / name}.png\narrays: {path / name}.npz")
     return path / f"{name}.png", path / f"{name}.npz"

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from gan import data
-from gan.check_config import check_config, check_facts
+from gan.check_config import check_config, check_facts, check_first_step
 from gan.evaluate import SMALLER_IS_BETTER, score_of
 from gan.recovery import PATIENCE, revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
@@ -34,8 +34,8 @@ from parallel.workdir import prepare_workdir
 from parallel.workdir_lock import WorkdirLock
 
 # What may differ between two runs in one workdir: it changes no step of labels that
-# stay healthy. (Labels that do not are mended when the log is written or the state is
-# saved, and go back to what was saved last.)
+# stay healthy. (Labels that do not are mended before anything of them is logged, drawn,
+# scored or saved, and go back to what was saved last.)
 MAY_CHANGE = (
     "num_steps",
     "log_every_steps",
@@ -62,7 +62,8 @@ def _batches(config, setup: Setup, training_set, partition, steps: range):
         several = [source.batch_at(first + k) for k in range(steps.step)]
         return {name: np.stack([b[name] for b in several]) for name in several[0]}
 
-    return prefetch(batches_at, lambda b: to_mesh(b, setup.batch_layout), steps)
+    with contextlib.closing(source):
+        yield from prefetch(batches_at, lambda b: to_mesh(b, setup.batch_layout), steps)
 
 
 class _Run:
@@ -115,8 +116,7 @@ class _Run:
         )
 
     def save(self, step: int) -> None:
-        # What is saved is healthy in every entry, so the newest is always good.
-        self.mend(patience=1)
+        """Saves the state, which is mended: so the newest is always good."""
         self.checkpoints.save(step, self.state, self.extra)
 
     def draw_grid(self, step: int) -> pathlib.Path:
@@ -197,6 +197,7 @@ def _train(config, path, training_set, partition, watch, survival):
             *(setup.num_entries, config.per_entry_batch_size),
         )
     run = _Run(config, path, setup, training_set.reals, partition)
+    check_first_step(config, run.first_step)
     if run.first_step >= config.num_steps:
         log.info(
             "complete: step %d of config.num_steps=%d; raise it to go on. Pictures and "
@@ -250,14 +251,25 @@ def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float
             metrics = to_host(metrics)
             run.writer.scalars(step, status.tick(step, metrics))
             run.mend()
+        request = None if is_last else stop.request(num_processes())
+        draws, scores_now, saves = (
+            step % every == 0 or is_last
+            for every in (
+                config.sample_every_steps,
+                config.evaluation.every_steps,
+                config.checkpoint_every_steps,
+            )
+        )
         with status.paused():
             watch.now("drawing, scoring or saving", step)
-            if step % config.sample_every_steps == 0 or is_last:
+            if draws or scores_now or saves or request:
+                # What people see, and what is kept, is healthy in every entry.
+                run.mend(patience=1)
+            if draws:
                 run.draw_grid(step)
-            if step % config.evaluation.every_steps == 0 or is_last:
+            if scores_now:
                 scores = run.score(step)
-            request = None if is_last else stop.request(num_processes())
-            if step % config.checkpoint_every_steps == 0 or is_last or request:
+            if saves or request:
                 run.save(step)
         if request:
             raise Stopped(step, request)
@@ -266,7 +278,8 @@ def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float
 
 
 def _print_results(workdir: pathlib.Path, scores: dict[str, float]) -> None:
-    grid = max(workdir.glob("fakes-*.png"))
+    # By number: from a million steps on, names are longer.
+    grid = max(workdir.glob("fakes-*.png"), key=lambda p: int(p.stem.split("-")[1]))
     print(f"fakes (rows = labels): {grid}\nreals: {workdir / 'reals.png'}")
     for name, value in scores.items():
         print(f"  {name:60s} {value:10.4f}")

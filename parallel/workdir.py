@@ -75,6 +75,25 @@ def _changed(workdir: str, held: dict, config: dict, may_change: tuple) -> dict:
     return changed
 
 
+def require_same_config(
+    workdir: str, config: dict, may_change: tuple[str, ...]
+) -> None:
+    """Refuses to read what another configuration left; writes nothing.
+
+    Args:
+      workdir: of a run.
+      config: see `prepare_workdir`.
+      may_change: see `prepare_workdir`.
+
+    Raises:
+      RunError: a field differs that may not; it is named with both values.
+    """
+    record = pathlib.Path(workdir).expanduser() / "config.json"
+    if record.exists():
+        held = _read(record, dict, "give the workdir of another run")
+        _changed(workdir, held, json.loads(json.dumps(config)), may_change)
+
+
 def prepare_workdir(
     workdir: str, config: dict, may_change: tuple[str, ...], *, is_begun: bool = True
 ) -> pathlib.Path:

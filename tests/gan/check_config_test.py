@@ -17,6 +17,8 @@ WRONG = [
     ("per_entry_batch_size", 7, "discriminator_steps=2"),
     ("log_every_steps", 3, "steps_per_dispatch=2"),
     ("seed", -1, "0 or more"),
+    ("seed", 1 << 63, "63 bits"),
+    ("optimizer.loss", "wasserstein", "gradient_penalty=10"),
     ("model.features", ("a", "b"), "channels"),
     ("dataset.num_labels", -3, "0 or more"),
     ("optimizer.ema_decay", 2.0, "below 1"),

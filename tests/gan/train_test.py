@@ -211,6 +211,42 @@ def test_a_label_that_breaks_anywhere_is_named_and_mended_and_no_other_changes(
     assert found.skipped[3] == 1
 
 
+def test_what_is_kept_as_the_best_is_healthy_in_every_label(tmp_path, monkeypatch):
+    """The label breaks in the step before a score, where nothing else is due."""
+
+    def make_poisoned_step(config, setup):
+        step, calls = make_step(config, setup), []
+
+        def poisoned_step(state, batches, key):
+            calls.append(None)
+            state = _poison(state, "averages", np.nan) if len(calls) == 3 else state
+            return step(state, batches, key)
+
+        return poisoned_step
+
+    monkeypatch.setattr("gan.train.make_step", make_poisoned_step)
+    config = digits.get_config("smoke")
+    config.num_steps = config.evaluation.every_steps = 3
+    train_and_evaluate(config, str(tmp_path))
+    setup = make_setup(config, _facts(), jax.devices()[:1])
+    best = Checkpointer(tmp_path / "best", keep=None)
+    state = best.restore(3, setup.abstract_state(setup.state_layout))
+    for leaf in jax.tree.leaves(jax.device_get(state)):
+        assert np.isfinite(leaf).all()
+
+
+def test_a_run_that_stopped_between_dispatches_is_not_passed_over(tmp_path):
+    """Dispatches of 4 steps from step 2 on would meet no cadence and not the end."""
+    train_and_evaluate(_config(2), str(tmp_path))
+    changes = {"parallel__steps_per_dispatch": 4, "checkpoint_every_steps": 4}
+    changes |= {"log_every_steps": 4, "sample_every_steps": 4}
+    changes |= {"evaluation__every_steps": 4}
+    with pytest.raises(
+        ValueError, match="steps_per_dispatch=4: does not divide step 2"
+    ):
+        train_and_evaluate(_config(8, **changes), str(tmp_path))
+
+
 def test_a_run_leaves_pictures_numbers_and_its_configuration(uninterrupted):
     names = {path.name for path in uninterrupted.iterdir()}
     assert {"fakes-000004.png", "fakes-000006.png", "reals.png"} <= names
@@ -233,6 +269,37 @@ def test_sampling_needs_a_checkpoint_alone_and_repeats_itself(
     _, third = inference.sample(config, workdir, "latest", "mixture", 20, seed=1)
     with np.load(third) as file:
         assert len(set(file["labels"].tolist())) > 3
+
+
+def test_all_labels_and_long_lists_of_them_can_be_sampled(uninterrupted):
+    config, workdir = _config(), str(uninterrupted)
+    _, every = inference.sample(config, workdir, "latest", "all", 2, seed=0)
+    text = ",".join("0123456789" * 20)
+    _, listed = inference.sample(config, workdir, "latest", text, 1, seed=0)
+    with np.load(every) as file:
+        np.testing.assert_array_equal(file["labels"], np.repeat(np.arange(10), 2))
+    with np.load(listed) as file:
+        assert len(file["images"]) == 200
+
+
+def test_a_generator_that_knows_no_labels_is_asked_for_none(tmp_path):
+    config = _config(2, model__conditioning="none")
+    train_and_evaluate(config, str(tmp_path))
+    with pytest.raises(ValueError, match="knows no labels"):
+        inference.sample(config, str(tmp_path), "latest", "3,5", 4, seed=0)
+    _, drawn = inference.sample(config, str(tmp_path), "latest", "mixture", 4, seed=0)
+    with np.load(drawn) as file:
+        assert file.files == ["images"]
+
+
+def test_a_checkpoint_is_not_read_as_another_configuration(uninterrupted):
+    other = _config(optimizer__loss="hinge")
+    for use in (
+        lambda: inference.evaluate(other, str(uninterrupted), "latest"),
+        lambda: inference.sample(other, str(uninterrupted), "latest", "3", 1, seed=0),
+    ):
+        with pytest.raises(RunError, match="optimizer.loss is 'non_saturating' there"):
+            use()
 
 
 def test_sampling_refuses_what_is_no_label(uninterrupted):
