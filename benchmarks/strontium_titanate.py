@@ -28,9 +28,9 @@ _CONFIGURATIONS = flags.DEFINE_integer("configurations", 4, "Frozen phonons.")
 _CELL_A, _ENERGY, _SEMIANGLE, _RING = 3.905, 200e3, 24.0, (70.0, 130.0)
 # B at room temperature [A^2]: O, Ti, Sr.
 _B_FACTORS = (0.73, 0.44, 0.62)
-_PLANES = (50, 100)
+_PLANES = (20, 40)
 _SOURCES_A = (0.3, 0.5, 0.7)
-_SIDE = 16
+_SIDE = 12
 _FOLDED = 32
 
 
@@ -140,7 +140,8 @@ def main(argv: list[str]) -> None:
     reciprocal = lattice(crop)
     spacings = pixel_a / np.hypot(*reciprocal.T)
     measured = column_ratio(fold(crop, reciprocal))
-    still = simulate(_CONFIGURATIONS.value)
+    count = _CONFIGURATIONS.value
+    still = simulate(count)
     sampling = (_CELL_A / _SIDE,) * 2
     ratios, shown = {}, None
     for thickness, planes in zip(_PLANES, still, strict=True):
@@ -159,12 +160,12 @@ def main(argv: list[str]) -> None:
     figure.paste(_panel(crop[:side, :side], pixel_a, "experiment"), (0, 0))
     figure.paste(_panel(tiled, sampling[0], f"simulated, {name}"), (328, 0))
     results = {
-        "command": "python -m benchmarks.strontium_titanate",
+        "command": f"python -m benchmarks.strontium_titanate --configurations={count}",
         "assumed": {
             "energy_ev": _ENERGY,
             "semiangle_cutoff_mrad": _SEMIANGLE,
             "ring_mrad": _RING,
-            "frozen_phonons": _CONFIGURATIONS.value,
+            "frozen_phonons": count,
         },
         "spacing_a": {"experiment": spacings.tolist(), "crystal": _CELL_A},
         "column_ratio_experiment": measured,
