@@ -41,6 +41,9 @@ peers:
 	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
 	"$$python" -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet "torch==2.13.0" numpy
+	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
+	"$$python" -m venv .venv-abtem
+	.venv-abtem/bin/python -m pip install --quiet "abtem==1.0.11" pyfftw
 
 bench: setup
 	$(RUN) -m benchmarks.gan_step
