@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -107,7 +108,11 @@ def _run(names: list[str] | None, count: int) -> dict:
                     text=True,
                 )
             )
-        errors = [process.communicate(timeout=400)[1] for process in processes]
+        try:
+            errors = [process.communicate(timeout=400)[1] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
         for process, error in zip(processes, errors, strict=True):
             if process.returncode:
                 raise RunError(f"a process failed: {error.strip()[-500:]}")
@@ -129,6 +134,8 @@ def _table(row: dict) -> str:
 def main(argv: list[str]) -> None:
     """Times every number of processes on every link; adds to results/netlab.json."""
     del argv
+    # Ended from outside, it takes its namespaces and processes along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     path = results_file.DIRECTORY / "netlab.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     for mbit in map(int, _LINKS.value):
@@ -140,7 +147,8 @@ def main(argv: list[str]) -> None:
                 continue
             with namespaces(count, mbit) if mbit else contextlib.nullcontext() as names:
                 times = _run(names, count)
-            row = {"processes": count, "link_mbit": mbit, **times}
+            others = {"load_average": os.getloadavg()[0]}  # its own included
+            row = {"processes": count, "link_mbit": mbit, **others, **times}
             print(_table(row), flush=True)
             rows = [
                 r for r in rows if (r["processes"], r["link_mbit"]) != (count, mbit)
