@@ -58,6 +58,7 @@ def test_an_answer_does_not_depend_on_what_lies_far_away():
     assert float(jnp.abs(mean[:, :8] - changed[:, :8]).max()) > 0.1
 
 
+@pytest.mark.slow
 def test_it_learns_both_the_answer_and_how_far_to_trust_it():
     # The target is one detector; how noisy it is, the other tells.
     network = small(targets=1, features=16, dilations=(1,))
