@@ -17,6 +17,7 @@ from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
 from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
+from inverse.simulator.errors import SimulatorError
 from parallel import mesh, run_log
 from parallel.errors import RunError
 
@@ -110,11 +111,13 @@ def main(argv: list[str]) -> int:
         mesh.initialize()
         run_log.start()
         _run()
-    except (ConfigError, InverseConfigError, DataError, RunError) as error:
+    except (
+        *(ConfigError, InverseConfigError, DataError, RunError, SimulatorError),
+    ) as error:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        is_usage = isinstance(error, ConfigError | InverseConfigError)
+        is_usage = isinstance(error, ConfigError | InverseConfigError | SimulatorError)
         return 2 if is_usage else 1
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
