@@ -50,7 +50,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path):
     lines = (whole / "eval.jsonl").read_text().splitlines()
     rescored = inference.evaluate(_config(), str(whole), "latest")
     for name, value in json.loads(lines[-1]).items():
-        if name in rescored:
+        if name in rescored and value is not None:  # an error of no columns
             assert rescored[name] == pytest.approx(value, rel=1e-3), name
     assert len(list(whole.glob("panels-*.png"))) == 3
     assert train.train_and_evaluate(_config(6), str(whole)) == {}
