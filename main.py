@@ -17,6 +17,7 @@ from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
 from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
+from inverse.simulator.errors import SimulatorError
 from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED
@@ -162,11 +163,13 @@ def main(argv: list[str]) -> int:
     except Stopped as stopped:
         print(f"\nstopped: {stopped}", file=sys.stderr)
         return stopped.exit_code
-    except (ConfigError, InverseConfigError, DataError, RunError) as error:
+    except (
+        *(ConfigError, InverseConfigError, DataError, RunError, SimulatorError),
+    ) as error:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        is_usage = isinstance(error, ConfigError | InverseConfigError)
+        is_usage = isinstance(error, ConfigError | InverseConfigError | SimulatorError)
         return leave(2 if is_usage else 1)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:

@@ -98,8 +98,28 @@ def inverse_base() -> ml_collections.ConfigDict:
     config.checkpoint_every_steps = 1000
     config.keep_checkpoints = 2
 
-    # Between physical units and the network's: fixed, so that nothing loses its scale.
     config.dataset = dataset = ml_collections.ConfigDict()
+    dataset.structures = ""  # folder of CIFs; empty: embedded ones
+    dataset.num_examples = 0  # that are trained on, again and again; 0: all are new
+    dataset.split_seed = 0
+    dataset.held_out_share = 0.2  # of the materials
+    dataset.held_out_space_groups = (229,)
+    dataset.zone_axes = ((0, 0, 1), (1, 1, 0), (1, 1, 1))
+    dataset.extent_a = 100.0  # side of what is simulated
+    dataset.scan_fraction = 0.5  # of it, in the middle, that is scanned
+    dataset.energy_ev = 100e3
+    dataset.semiangle_mrad = 20.0
+    dataset.blur_a = 0.2
+    # Each example draws uniformly between two values.
+    dataset.thickness_a = (20.0, 200.0)
+    dataset.defocus_a = (-50.0, 50.0)
+    dataset.astigmatism_a = (0.0, 0.0)
+    dataset.tilt_mrad = (0.0, 5.0)
+    dataset.log10_dose = (4.0, 6.0)  # electrons per position; (): no counting noise
+    dataset.rms_a = (0.07, 0.07)
+    # Between physical units and the network's: fixed, so that nothing loses its scale.
+    dataset.layout = "patterns"  # or positions
+    dataset.bins = 8  # of a pattern along an axis, for positions
     dataset.intensity = "sqrt"  # of the patterns: or linear, log
     dataset.pattern_scale = 1.0
     dataset.density_mean_va = 0.0

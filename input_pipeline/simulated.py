@@ -20,7 +20,7 @@ class SimulatedBatches:
         *,
         batch_size: int,
         block: slice,
-        first: int = 0,
+        num_examples: int = 0,
     ):
         """Creates the block.
 
@@ -28,16 +28,22 @@ class SimulatedBatches:
           examples_at: numbers uint32 [n, 2] -> examples.
           batch_size: of the whole batch, over all processes.
           block: this process's positions in every batch.
-          first: number of the first example of step 0.
+          num_examples: after so many the first ones come again, kept in memory; 0:
+            every batch is new. A multiple of `batch_size`.
         """
         if not 0 <= block.start < block.stop <= batch_size:
             raise ValueError(f"{block=} does not lie in a batch of {batch_size}.")
+        if num_examples % batch_size:
+            raise ValueError(
+                f"{num_examples=} does not divide into batches of {batch_size}."
+            )
         self._examples_at = examples_at
-        self._batch_size, self._block, self._first = batch_size, block, first
+        self._batch_size, self._block = batch_size, block
+        self._period, self._kept = num_examples // batch_size, {}
 
     def numbers_at(self, step: int) -> np.ndarray:
         """Numbers [n, 2] of the block's examples at `step`."""
-        start = self._first + step * self._batch_size
+        start = (step % self._period if self._period else step) * self._batch_size
         positions = range(self._block.start, self._block.stop)
         whole = np.array([start + position for position in positions], np.uint64)
         halves = [whole >> np.uint64(32), whole & np.uint64(0xFFFFFFFF)]
@@ -45,4 +51,9 @@ class SimulatedBatches:
 
     def batch_at(self, step: int) -> Any:
         """Returns the examples of `step`, whichever were asked for before."""
-        return self._examples_at(self.numbers_at(step))
+        if not self._period:
+            return self._examples_at(self.numbers_at(step))
+        place = step % self._period
+        if place not in self._kept:
+            self._kept[place] = self._examples_at(self.numbers_at(step))
+        return self._kept[place]

@@ -1,18 +1,20 @@
 """Refuses configurations that cannot work, in the words of their fields."""
 
 import difflib
+import math
 
 from inverse.errors import ConfigError
 from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
 from inverse.models import UPSAMPLINGS
-from inverse.normalisation import INTENSITIES
+from inverse.normalisation import INTENSITIES, LAYOUTS
 from inverse.optimizer import SCHEDULES
 from parallel.compiler_options import PLATFORMS
 from parallel.reduction_plan import POLICIES, WIRE_DTYPES
 
 _CHOICES = {
     "dataset.intensity": INTENSITIES,
+    "dataset.layout": LAYOUTS,
     "optimizer.loss": LOSSES,
     "optimizer.schedule": SCHEDULES,
     "evaluation.best_metric": SCORES,
@@ -68,6 +70,37 @@ def _refuse(path: str, value, remedy: str) -> None:
     raise ConfigError(f"config.{path}={value!r}: {remedy}.")
 
 
+def _check_scan(config) -> None:
+    """Whether positions and bins fit the pictures."""
+    dataset, model = config.dataset, config.model
+    side = math.isqrt(model.channels)
+    if side**2 != model.channels:
+        _refuse("model.channels", model.channels, "must be a square: rows x columns")
+    if dataset.layout == "positions":
+        if model.image_size % side:
+            _refuse(
+                "model.image_size",
+                model.image_size,
+                f"must be a multiple of the {side} rows of config.model.channels="
+                f"{model.channels}",
+            )
+        if dataset.bins < 1 or model.image_size % dataset.bins:
+            _refuse(
+                "dataset.bins",
+                dataset.bins,
+                f"must divide config.model.image_size={model.image_size}",
+            )
+    if dataset.num_examples % config.per_device_batch_size or dataset.num_examples < 0:
+        _refuse(
+            "dataset.num_examples",
+            dataset.num_examples,
+            "must be 0, or a multiple of config.per_device_batch_size="
+            f"{config.per_device_batch_size} times the devices",
+        )
+    if not 0 < dataset.held_out_share < 1:
+        _refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
+
+
 def check_config(config) -> None:
     """Checks every field that can be checked without data or devices.
 
@@ -93,6 +126,7 @@ def check_config(config) -> None:
         )
     if not 0 <= config.optimizer.ema_decay < 1:
         _refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
+    _check_scan(config)
     model = config.model
     if len(model.layers_down) != len(model.layers_up):
         _refuse(

@@ -1,5 +1,6 @@
 """The examples of a configuration: simulated where they are used."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,8 +11,13 @@ from jax.sharding import PartitionSpec
 from input_pipeline.simulated import SimulatedBatches
 from inverse import baselines, factories
 from inverse.evaluate import Evaluator, HeldOut
+from inverse.materials import embedded_materials, materials_of, split_materials
 from inverse.scan import Scan
 from inverse.setup import Setup
+from inverse.simulator.crystals import stack_crystals
+from inverse.simulator.electron import wavelength_a
+from inverse.simulator.examples import Ranges, make_example_fn
+from inverse.simulator.specimen import orient
 from parallel.mesh import DATA_AXIS, spmd, to_host, to_mesh
 
 TRAIN = "train"
@@ -26,15 +32,81 @@ class Source(NamedTuple):
       examples: split -> (key -> {"patterns" [y, x, c] intensities, "density" [y, x] in
         V Å}); "train" and splits whose materials it does not hold.
       scan: geometry of all examples.
+      materials: names of each split's materials.
     """
 
     examples: dict[str, Callable[[jax.Array], dict[str, jax.Array]]]
     scan: Scan
+    materials: dict[str, tuple[str, ...]]
 
     @property
     def held_out(self) -> tuple[str, ...]:
         """Names of the splits that are not trained on."""
         return tuple(name for name in self.examples if name != TRAIN)
+
+
+def open_source(config) -> Source:
+    """Builds the crystals that `config.dataset` names, dealt to their splits."""
+    dataset, model = config.dataset, config.model
+    if dataset.structures:
+        materials = materials_of(dataset.structures)
+    else:
+        materials = embedded_materials()
+    splits = split_materials(
+        materials,
+        seed=dataset.split_seed,
+        held_out_share=dataset.held_out_share,
+        held_out_space_groups=tuple(dataset.held_out_space_groups),
+    )
+    dose = tuple(dataset.log10_dose) or None
+    ranges = Ranges(
+        thickness_a=tuple(dataset.thickness_a),
+        defocus_a=tuple(dataset.defocus_a),
+        astigmatism_a=tuple(dataset.astigmatism_a),
+        tilt_mrad=tuple(dataset.tilt_mrad),
+        log10_dose=dose,
+        rms_a=tuple(dataset.rms_a),
+    )
+    side = math.isqrt(model.channels)
+
+    def example_of(members):
+        oriented = [
+            orient(material.atoms, tuple(axis))
+            for material in members
+            for axis in dataset.zone_axes
+        ]
+        simulate = make_example_fn(
+            stack_crystals(oriented, dataset.extent_a),
+            image_size=model.image_size,
+            scan_size=side,
+            extent_a=dataset.extent_a,
+            energy_ev=dataset.energy_ev,
+            semiangle_cutoff_mrad=dataset.semiangle_mrad,
+            scan_fraction=dataset.scan_fraction,
+            scaling="none",  # that is the normalisation's
+            blur_a=dataset.blur_a,
+            ranges=ranges,
+        )
+
+        def example(key):
+            found = simulate(key)
+            return {**found, "density": 1e3 * found["density"]}  # kV Å to V Å
+
+        return example
+
+    scanned_a = dataset.extent_a * dataset.scan_fraction
+    return Source(
+        {name: example_of(members) for name, members in splits.items()},
+        Scan(
+            positions=(side, side),
+            step_a=scanned_a / side,
+            pixel_a=scanned_a / model.image_size,
+            angle_mrad=1e3 * wavelength_a(dataset.energy_ev) / dataset.extent_a,
+            energy_ev=dataset.energy_ev,
+            semiangle_mrad=dataset.semiangle_mrad,
+        ),
+        {name: tuple(m.name for m in members) for name, members in splits.items()},
+    )
 
 
 def example_key(seed_key: jax.Array, split: str, number: jax.Array) -> jax.Array:
@@ -71,11 +143,12 @@ def make_examples_at(
 
 def make_batches(config, setup: Setup, source: Source) -> SimulatedBatches:
     """The training batches, in the network's units."""
-    normalisation = factories.make_normalisation(config)
+    normalisation = factories.make_normalisation(config, source.scan)
     return SimulatedBatches(
         make_examples_at(setup, source, TRAIN, normalisation.example),
         batch_size=setup.batch_size,
         block=setup.block,
+        num_examples=config.dataset.num_examples,
     )
 
 
@@ -113,7 +186,7 @@ def make_evaluator(config, setup: Setup, source: Source) -> Evaluator:
     """Simulates what is held out and scores the baselines on it."""
     return Evaluator(
         setup.network,
-        factories.make_normalisation(config),
+        factories.make_normalisation(config, source.scan),
         source.scan,
         {name: _hold_out(config, setup, source, name) for name in source.held_out},
         batch_size=setup.batch_size,

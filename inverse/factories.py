@@ -14,6 +14,7 @@ from flax import nnx
 from inverse import losses, optimizer
 from inverse.models import FCDenseNet
 from inverse.normalisation import Normalisation
+from inverse.scan import Scan
 from parallel.link_cost import LinkCost
 from parallel.production_order import Gradient
 from parallel.reduction_plan import ReductionPlan, make_plan
@@ -47,13 +48,21 @@ class Network(NamedTuple):
         return prediction, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
+def input_channels(config) -> int:
+    """Channels of what the network sees: one per probe position, or per bin."""
+    dataset, model = config.dataset, config.model
+    if dataset.layout == "positions":
+        return dataset.bins**2
+    return model.channels
+
+
 def make_network(config, axis_name: str | None = None) -> Network:
     """Describes the network of `config`; nothing is computed."""
     model = config.model
 
     def make(rngs: nnx.Rngs) -> FCDenseNet:
         return FCDenseNet(
-            channels=model.channels,
+            channels=input_channels(config),
             growth=model.growth,
             kernel_size=model.kernel_size,
             layers_down=tuple(model.layers_down),
@@ -106,10 +115,13 @@ def make_optimizer(config) -> tuple[optax.GradientTransformation, optax.Schedule
     return made, schedule
 
 
-def make_normalisation(config) -> Normalisation:
+def make_normalisation(config, scan: Scan) -> Normalisation:
     """Returns the constants between physical units and the network's."""
     dataset = config.dataset
     return Normalisation(
+        dataset.layout,
+        scan.positions,
+        dataset.bins,
         dataset.intensity,
         dataset.pattern_scale,
         dataset.density_mean_va,
@@ -130,7 +142,7 @@ def make_loss(network: Network) -> Callable[..., jax.Array]:
 def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
     """Shapes of one device's (patterns [n, y, x, c], density [n, y, x])."""
     n, side = config.per_device_batch_size, config.model.image_size
-    patterns = (n, side, side, config.model.channels)
+    patterns = (n, side, side, input_channels(config))
     return (
         jax.ShapeDtypeStruct(patterns, jnp.dtype(config.model.dtype)),
         jax.ShapeDtypeStruct(patterns[:-1], jnp.float32),

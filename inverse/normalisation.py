@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 INTENSITIES = ("linear", "sqrt", "log")
+LAYOUTS = ("patterns", "positions")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +17,12 @@ class Normalisation:
     belong to the configuration and are inverted at prediction.
 
     Attributes:
+      layout: "patterns" (the published one: pixels of patterns in space, probe
+        positions as channels) or "positions" (probe positions in space, each repeated
+        to the size of the map, bins of their patterns as channels: what a
+        convolution sees together then lies together in the specimen too).
+      positions: rows and columns of the scan.
+      bins: of a pattern along an axis, for the layout "positions".
       intensity: "linear", "sqrt" or "log" (1 + x) of the scaled patterns; weak discs
         carry information that a linear scale hides.
       pattern_scale: patterns are multiplied by it first.
@@ -23,16 +30,33 @@ class Normalisation:
       density_scale: one standard deviation of the training set [V Å].
     """
 
+    layout: str
+    positions: tuple[int, int]
+    bins: int
     intensity: str
     pattern_scale: float
     density_mean: float
     density_scale: float
 
     def patterns(self, patterns: jax.Array) -> jax.Array:
-        """Scales intensities of any shape."""
-        scaled = self.pattern_scale * jnp.maximum(patterns, 0)
+        """Arranges and scales intensities [..., ky, kx, position] for the network."""
+        patterns = self.pattern_scale * jnp.maximum(patterns, 0)
+        if self.layout == "positions":
+            patterns = self._by_position(patterns)
         functions = {"linear": lambda x: x, "sqrt": jnp.sqrt, "log": jnp.log1p}
-        return functions[self.intensity](scaled)
+        return functions[self.intensity](patterns)
+
+    def _by_position(self, patterns: jax.Array) -> jax.Array:
+        """[..., ky, kx, position] -> [..., y, x, bin]."""
+        *lead, ky, kx, _ = patterns.shape
+        (rows, columns), bins = self.positions, self.bins
+        parts = (*lead, bins, ky // bins, bins, kx // bins, rows, columns)
+        # The mean keeps the scale of a pixel.
+        binned = patterns.reshape(parts).mean(axis=(-5, -3))
+        placed = jnp.moveaxis(binned, (-2, -1), (-4, -3))
+        for axis, repeats in ((-4, ky // rows), (-3, kx // columns)):
+            placed = jnp.repeat(placed, repeats, axis=axis)
+        return placed.reshape(*lead, ky, kx, bins**2)
 
     def density(self, density: jax.Array) -> jax.Array:
         """From V Å to what the network predicts."""

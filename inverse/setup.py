@@ -8,6 +8,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from inverse import factories
+from inverse.errors import ConfigError
 from inverse.factories import Network
 from inverse.train_state import TrainState, create_train_state
 from inverse.train_step import make_train_step
@@ -91,6 +92,11 @@ def make_setup(config, devices: list | None = None) -> Setup:
     """Makes a `Setup`; `devices` are all devices by default."""
     devices = jax.devices() if devices is None else devices
     batch_size = config.per_device_batch_size * len(devices)
+    if config.dataset.num_examples % batch_size:
+        raise ConfigError(
+            f"config.dataset.num_examples={config.dataset.num_examples}: must be a "
+            f"multiple of the {batch_size} examples that {len(devices)} devices take."
+        )
     mesh = make_mesh(1, batch_size, devices)
     shared = config.model.batch_statistics == "shared"
     optimizer, learning_rate = factories.make_optimizer(config)

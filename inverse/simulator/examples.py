@@ -159,11 +159,9 @@ def make_example_fn(
             dose = 10 ** _uniform(keys.dose, ranges.log10_dose)
             patterns = detector.count(keys.counts, patterns, dose)
         patterns = detector.scale_intensity(patterns, scaling, image_size**2)
+        # From a slice, not from zeros: a loop's values must vary over the same devices.
         total = jax.lax.fori_loop(
-            0,
-            num_slices,
-            lambda i, total: total + coefficients(i),
-            jnp.zeros(blur.shape, jnp.complex64),
+            1, num_slices, lambda i, total: total + coefficients(i), coefficients(0)
         )
         density = 1e-3 * _evaluate(total * jnp.asarray(blur, jnp.float32), window)
         return {"patterns": jnp.moveaxis(patterns, 0, -1), "density": density}

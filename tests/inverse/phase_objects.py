@@ -53,5 +53,7 @@ def open_source(config):
     """Stands in for `inverse.data.open_source`."""
     del config
     return Source(
-        {"train": example, "materials": lambda key: example(key, height_va=120.0)}, SCAN
+        {"train": example, "materials": lambda key: example(key, height_va=120.0)},
+        SCAN,
+        {},
     )

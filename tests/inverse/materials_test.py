@@ -1,0 +1,46 @@
+"""Whole materials are dealt, the same way on every process."""
+
+import pytest
+
+from inverse.errors import ConfigError
+from inverse.materials import embedded_materials, materials_of, split_materials
+
+SETTINGS = {"seed": 0, "held_out_share": 0.2, "held_out_space_groups": (229,)}
+
+
+def test_no_material_is_in_two_splits_and_none_is_lost():
+    materials = embedded_materials()
+    splits = split_materials(materials, **SETTINGS)
+    names = [m.name for members in splits.values() for m in members]
+    assert sorted(names) == sorted(m.name for m in materials)
+    assert len(set(names)) == len(names) >= 30
+    assert {m.space_group for m in splits["space_groups"]} == {229}
+    assert 229 not in {m.space_group for m in splits["train"] + splits["materials"]}
+
+
+def test_a_materials_place_depends_on_no_other():
+    materials = embedded_materials()
+    whole = split_materials(materials, **SETTINGS)
+    part = split_materials(materials[::-1][:25], **SETTINGS)
+    for name, members in part.items():
+        assert {m.name for m in members} <= {m.name for m in whole[name]}
+    other = split_materials(materials, **{**SETTINGS, "seed": 1})
+    assert {m.name for m in other["train"]} != {m.name for m in whole["train"]}
+
+
+def test_structures_are_read_from_a_folder(tmp_path):
+    for material in embedded_materials()[:3]:
+        material.atoms.write(tmp_path / f"{material.name}.cif")
+    assert [m.name for m in materials_of(str(tmp_path))] == ["Ag", "Al", "Cu"]
+    with pytest.raises(ConfigError, match=r"config\.dataset\.structures"):
+        materials_of(str(tmp_path / "nothing"))
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ConfigError, match="'materials'"):
+        split_materials(
+            embedded_materials()[:1],
+            seed=0,
+            held_out_share=1e-9,
+            held_out_space_groups=(),
+        )

@@ -1,0 +1,78 @@
+"""A run learns, resumes to the bit, and is scored again from its checkpoint."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import stem_density
+from inverse import data, inference, train
+from inverse.normalisation import Normalisation
+from parallel.errors import RunError
+from tests.inverse import phase_objects
+
+
+@pytest.fixture(autouse=True)
+def _phase_objects(monkeypatch):
+    monkeypatch.setattr(data, "open_source", phase_objects.open_source)
+
+
+def _config(num_steps=6):
+    config = stem_density.get_config("smoke")
+    config.num_steps = num_steps
+    config.per_device_batch_size = 1
+    config.dataset.num_examples = 16
+    config.dataset.density_mean_va, config.dataset.density_scale_va = 40.0, 40.0
+    config.model.image_size, config.model.growth = phase_objects.SIDE, 4
+    config.optimizer.schedule = "published"
+    config.log_every_steps = config.checkpoint_every_steps = 3
+    config.evaluation.every_steps, config.evaluation.num_examples = 3, 8
+    return config
+
+
+def _saved(workdir, config):
+    found = inference.open_checkpoint(config, str(workdir), "latest")
+    return found.step, jax.device_get(found.state)
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    scores = train.train_and_evaluate(_config(6), str(whole))
+    train.train_and_evaluate(_config(3), str(parts))
+    again = train.train_and_evaluate(_config(6), str(parts))
+    assert again == scores
+    (step, a), (other, b) = _saved(whole, _config()), _saved(parts, _config())
+    assert step == other == 6
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+    # On one device, from the checkpoint alone: the same scores of the best step.
+    lines = (whole / "eval.jsonl").read_text().splitlines()
+    rescored = inference.evaluate(_config(), str(whole), "latest")
+    for name, value in json.loads(lines[-1]).items():
+        if name in rescored and value is not None:  # an error of no columns
+            assert rescored[name] == pytest.approx(value, rel=1e-3), name
+    assert len(list(whole.glob("panels-*.png"))) == 3
+    assert train.train_and_evaluate(_config(6), str(whole)) == {}
+    # Another number of samples a step would be another run.
+    smaller = _config(9)
+    smaller.per_device_batch_size = 2
+    with pytest.raises(RunError, match="per_device_batch_size"):
+        train.train_and_evaluate(smaller, str(whole))
+
+
+def test_positions_are_laid_out_where_they_were_scanned():
+    patterns = np.zeros((1, 8, 8, 4), np.float32)
+    patterns[0, 0:4, 4:8, 2] = 1.0  # row 1, column 0; bin (0, 1)
+    scaled = Normalisation("positions", (2, 2), 2, "linear", 3.0, 0.0, 1.0)
+    found = np.asarray(scaled.patterns(patterns))
+    expected = np.zeros((1, 8, 8, 4))
+    expected[0, 4:8, 0:4, 1] = 3.0
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_densities_keep_their_scale():
+    scaled = Normalisation("patterns", (2, 2), 1, "sqrt", 1.0, 40.0, 8.0)
+    density = np.array([0.0, 40.0, 56.0])
+    np.testing.assert_allclose(scaled.density(density), [-5, 0, 2])
+    np.testing.assert_allclose(scaled.to_density(scaled.density(density)), density)
