@@ -137,7 +137,7 @@ def _run_inverse(config) -> None:
     elif _WORKDIR.value is None:
         raise InverseConfigError("--workdir is missing: name a directory for the run.")
     elif _MODE.value == "train":
-        inverse_train.train_and_evaluate(config, _WORKDIR.value)
+        inverse_train.train_and_evaluate(config, _WORKDIR.value, _survival())
     elif _MODE.value == "evaluate":
         inverse_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
     else:

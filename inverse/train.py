@@ -14,11 +14,22 @@ from inverse.evaluate import SMALLER_IS_BETTER, table
 from inverse.setup import Setup, compile_step, make_setup
 from inverse.status import Status
 from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.consensus import require_same_run
 from parallel.errors import RunError
-from parallel.mesh import from_first_process, is_first_process, to_host
+from parallel.mesh import (
+    from_first_process,
+    is_first_process,
+    num_processes,
+    to_host,
+)
 from parallel.metric_writers import MetricWriter, save_png
+from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
+from parallel.survival import ORDINARY, Survival
+from parallel.verify import start_over
+from parallel.watchdog import watched
 from parallel.workdir import prepare_workdir
+from parallel.workdir_lock import WorkdirLock
 
 # What may differ between two runs in one workdir: it changes no step.
 MAY_CHANGE = (
@@ -101,17 +112,24 @@ class _Run:
         self.best.checkpointer.close()
 
 
-def train_and_evaluate(config, workdir: str) -> dict[str, float]:
+def train_and_evaluate(
+    config, workdir: str, survival: Survival = ORDINARY
+) -> dict[str, float]:
     """Trains `config` in `workdir`, going on where an earlier run was stopped.
 
     Args:
       config: a configuration of this room, see configs/.
       workdir: directory of checkpoints, metrics and pictures.
+      survival: how long it may take, and whether it starts over.
 
     Returns:
       The scores after the last step.
+
+    Raises:
+      Stopped: a signal or the time limit ended it; its state is saved.
     """
     check_config(config)
+    require_same_run(config.to_dict(), may_differ=())
     saved = pathlib.Path(workdir).expanduser() / "checkpoints"
     may_change = MAY_CHANGE
     if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
@@ -119,6 +137,13 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
     path = prepare_workdir(
         workdir, config.to_dict(), may_change, is_begun=any(saved.glob("[0-9]*"))
     )
+    with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
+        if survival.fresh:
+            start_over(path)
+        return _train(config, path, watch, survival)
+
+
+def _train(config, path, watch, survival) -> dict[str, float]:
     setup = make_setup(config)
     run = _Run(config, path, setup, data.open_source(config))
     with contextlib.closing(run):
@@ -138,22 +163,32 @@ def train_and_evaluate(config, workdir: str) -> dict[str, float]:
         )
         # Closed whatever happens: a thread that still simulates would keep the process
         # from ending.
-        with contextlib.closing(batches):
-            scores = _take_steps(run, batches)
+        with contextlib.closing(batches), StopRequests(survival.time_limit) as stop:
+            scores = _take_steps(run, batches, watch, stop)
     if is_first_process():
         print(f"pictures: {max(path.glob('panels-*.png'))}\n{table(scores)}")
     return scores
 
 
-def _take_steps(run: _Run, batches) -> dict[str, float]:
-    """Trains to the end, with all that is done on the way; returns the last scores."""
+def _take_steps(run: _Run, batches, watch, stop) -> dict[str, float]:
+    """Trains to the end, with all that is done on the way; returns the last scores.
+
+    Args:
+      run: what is trained.
+      batches: (step, batch).
+      watch: is told what is being done.
+      stop: says when to end before the last step.
+
+    Raises:
+      Stopped: after the state was saved.
+    """
     config, setup, train_step = run.config, run.setup, None
     status = Status(run.first_step, config.num_steps, setup.batch_size)
     scores = {}
-    for step in range(run.first_step + 1, config.num_steps + 1):
-        start = time.perf_counter()
-        _, batch = next(batches)
+    start = time.perf_counter()
+    for before, batch in watch.inputs(batches):
         status.waited(time.perf_counter() - start)
+        step = before + 1
         if train_step is None:
             with status.paused():
                 train_step = compile_step(config, setup, run.state, batch)
@@ -170,10 +205,15 @@ def _take_steps(run: _Run, batches) -> dict[str, float]:
                     "lower config.optimizer.learning_rate, or compute wider: "
                     f"config.model.dtype={config.model.dtype!r}."
                 )
+        request = None if is_last else stop.request(num_processes())
         with status.paused():
+            watch.now("scoring or saving", step)
             if step % config.evaluation.every_steps == 0 or is_last:
                 scores = run.score(step)
-            if step % config.checkpoint_every_steps == 0 or is_last:
+            if step % config.checkpoint_every_steps == 0 or is_last or request:
                 run.save(step)
+        if request:
+            raise Stopped(step, request)
+        start = time.perf_counter()
     status.close()
     return scores
