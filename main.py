@@ -207,7 +207,8 @@ def _in_one_line(error: Exception) -> str:
 
 def _in_our_words(text: str) -> str:
     """Rewrites what libraries say of flags."""
-    if found := re.search(r"(\w+)\W+nDid you mean \W*(\w+)\W", text):
+    # Its line end is escaped for a field, and there is none for a section.
+    if found := re.search(r"(\w+)\W+n?Did you mean \W*(\w+)\W", text):
         return f"config has no field {found[1]!r}; did you mean {found[2]!r}?"
     if found := re.search(r"Found (--config\.\S+) in argv before", text):
         return f"{found[1]}: --config=FILE must come before it"
