@@ -39,7 +39,7 @@ WRONG = [
     ("machine.platform", "cuda9", "choose one of"),
     ("machine.link_gb_per_second", 0.0, "must be positive"),
     ("model.layers_up", (1,), "layers_down"),
-    ("model.image_size", 30, "multiple of 4"),
+    ("model.image_size", 30, "multiple of the 4 rows"),
 ]
 
 
@@ -52,3 +52,10 @@ def test_a_wrong_field_is_named_with_value_and_remedy(path, value, remedy):
         check_config(config)
     assert f"config.{path}={value!r}" in str(caught.value)
     assert remedy in str(caught.value)
+
+
+def test_a_side_that_cannot_be_halved_at_every_level_is_named():
+    config = stem_density.get_config("paper")
+    config.model.image_size = 36
+    with pytest.raises(ConfigError, match="image_size=36: must be a multiple of 8"):
+        check_config(config)

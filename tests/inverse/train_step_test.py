@@ -22,6 +22,7 @@ BATCH, SIDE, CHANNELS = 8, 8, 4
 def _config(num_devices=1, **fields):
     config = stem_density.get_config("smoke")
     config.model.channels, config.model.image_size = CHANNELS, SIDE
+    config.dataset.layout = "patterns"  # the batch below is one of patterns
     config.model.growth, config.model.kernel_size = 4, 3
     config.per_device_batch_size = BATCH // num_devices
     config.parallel.policy, config.parallel.num_groups = "chunks", 3
