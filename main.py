@@ -75,6 +75,7 @@ _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came fro
 
 # What needs no configuration.
 _WITHOUT_CONFIG = ("verify", "doctor")
+_USAGE_ERRORS = (ConfigError, InverseConfigError, SimulatorError)
 
 
 def _survival() -> Survival:
@@ -163,14 +164,11 @@ def main(argv: list[str]) -> int:
     except Stopped as stopped:
         print(f"\nstopped: {stopped}", file=sys.stderr)
         return stopped.exit_code
-    except (
-        *(ConfigError, InverseConfigError, DataError, RunError, SimulatorError),
-    ) as error:
+    except (*_USAGE_ERRORS, DataError, RunError) as error:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        is_usage = isinstance(error, ConfigError | InverseConfigError | SimulatorError)
-        return leave(2 if is_usage else 1)
+        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
             raise

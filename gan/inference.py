@@ -13,11 +13,9 @@ from gan.errors import ConfigError
 from gan.sampling import mixture_labels
 from gan.setup import Setup, make_setup
 from gan.train import MAY_CHANGE
-from parallel.checkpoint import Checkpointer
-from parallel.errors import RunError
 from parallel.mesh import is_first_process
 from parallel.metric_writers import MetricWriter, save_png, tile
-from parallel.workdir import require_same_config
+from parallel.saved_run import open_saved
 
 _GRID_COLUMNS = 8
 _LONGEST = 40  # characters of labels in a file's name
@@ -44,19 +42,7 @@ class Trained(NamedTuple):
 def _open(config, workdir: str, which: str) -> Trained:
     """Opens the "best" or "latest" checkpoint; the best of none is the latest."""
     check_config(config)
-    root = pathlib.Path(workdir).expanduser()
-    for name in ("best", "checkpoints") if which == "best" else ("checkpoints",):
-        if (root / name).is_dir():
-            checkpointer = Checkpointer(root / name, keep=None)
-            step = checkpointer.latest_step()
-            if step is not None:
-                break
-    else:
-        raise RunError(
-            f"--workdir={workdir!r} holds no complete checkpoint; train first, or give "
-            "the workdir of a run that was trained."
-        )
-    require_same_config(workdir, config.to_dict(), MAY_CHANGE)
+    checkpointer, step = open_saved(workdir, which, config.to_dict(), MAY_CHANGE)
     extra = checkpointer.extra(step)
     facts = Facts(extra["num_labels"], extra["channels"])
     check_facts(config, facts)

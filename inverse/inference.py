@@ -9,11 +9,11 @@ from inverse import data
 from inverse.check_config import check_config
 from inverse.evaluate import table
 from inverse.setup import Setup, make_setup
+from inverse.train import MAY_CHANGE
 from inverse.train_state import TrainState
-from parallel.checkpoint import Checkpointer
-from parallel.errors import RunError
 from parallel.mesh import is_first_process
 from parallel.metric_writers import MetricWriter, save_png
+from parallel.saved_run import open_saved
 
 
 class Trained(NamedTuple):
@@ -33,18 +33,9 @@ class Trained(NamedTuple):
 def open_checkpoint(config, workdir: str, which: str) -> Trained:
     """Opens the "best" or "latest" checkpoint; the best of none is the latest."""
     check_config(config)
-    root = pathlib.Path(workdir).expanduser()
-    for name in ("best", "checkpoints") if which == "best" else ("checkpoints",):
-        if (root / name).is_dir():
-            checkpointer = Checkpointer(root / name, keep=None)
-            step = checkpointer.latest_step()
-            if step is not None:
-                break
-    else:
-        raise RunError(
-            f"--workdir={workdir!r} holds no complete checkpoint; train first, or give "
-            "the workdir of a run that was trained."
-        )
+    # The state is what it is, however many steps were to follow.
+    may_change = (*MAY_CHANGE, "num_steps")
+    checkpointer, step = open_saved(workdir, which, config.to_dict(), may_change)
     # One device: the same maps whatever the machine has.
     setup = make_setup(config, devices=jax.local_devices()[:1])
     state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))

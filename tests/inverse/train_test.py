@@ -53,6 +53,10 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path):
         if name in rescored and value is not None:  # an error of no columns
             assert rescored[name] == pytest.approx(value, rel=1e-3), name
     assert len(list(whole.glob("panels-*.png"))) == 3
+    other = _config()
+    other.optimizer.loss = "mse"
+    with pytest.raises(RunError, match="optimizer.loss is 'l1' there and 'mse' here"):
+        inference.evaluate(other, str(whole), "latest")
     assert train.train_and_evaluate(_config(6), str(whole)) == {}
     # Another number of samples a step would be another run.
     smaller = _config(9)
