@@ -10,7 +10,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from parallel.abandoned_reads import leave_out_abandoned_reads
-from parallel.agreement import from_first
+from parallel.agreement import from_first, list_from_first
 from parallel.errors import RunError
 from parallel.manifest import why_not_good, write_manifest
 from parallel.mesh import is_first_process
@@ -102,9 +102,7 @@ class Checkpointer:
                 raise TypeError(f"{name} is a PRNG key; save its jax.random.key_data.")
         try:
             self._start_writing()
-            if step in self._manager.all_steps() and from_first(
-                int(self.why_not_good(step) is not None)
-            ):
+            if from_first(int(self._is_incomplete(step))):
                 self._manager.delete(step)
             self._save(step, named, extra)
         # Orbax and tensorstore wrap what the file system says in errors of their own.
@@ -123,9 +121,13 @@ class Checkpointer:
         if is_first_process():
             write_manifest(self.directory / str(step), FORMAT_VERSION)
         from_first(0)  # no older step goes before this one has its manifest
-        complete = self.all_steps()
-        for old in complete[: -self._keep] if self._keep is not None else []:
-            self._manager.delete(old)
+        if self._keep is not None:
+            for old in self.agreed_steps()[: -self._keep]:
+                self._manager.delete(old)
+
+    def _is_incomplete(self, step: int) -> bool:
+        there = self._manager.all_steps()
+        return step in there and self.why_not_good(step) is not None
 
     def _unsaved(self, step: int, error: Exception) -> RunError:
         why = getattr(error, "strerror", None) or (str(error) or type(error).__name__)
@@ -198,6 +200,14 @@ class Checkpointer:
             else:
                 self._name_rejected(step, why)
         return complete
+
+    def agreed_steps(self) -> list[int]:
+        """`all_steps` as the first process sees it, on all processes.
+
+        Deleting is collective: one that lists the directory itself, while the first
+        already deletes, would wait for other things than the others.
+        """
+        return list_from_first(self.all_steps() if is_first_process() else [])
 
     def extra(self, step: int) -> dict:
         """Reads what was saved beside the state of `step`.
@@ -307,7 +317,7 @@ class BestCheckpoint:
         """
         if not math.isfinite(score):
             return False
-        steps = self.checkpointer.all_steps()
+        steps = self.checkpointer.agreed_steps()
         best = max((self._goodness(s, name) for s in steps), default=-math.inf)
         if self._sign * score <= best:
             return False
