@@ -12,7 +12,7 @@ from gan import describe as gan_describe
 from gan import inference as gan_inference
 from gan import train as gan_train
 from gan.errors import ConfigError
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, DataFieldError
 from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
 from inverse import train as inverse_train
@@ -75,7 +75,7 @@ _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came fro
 
 # What needs no configuration.
 _WITHOUT_CONFIG = ("verify", "doctor")
-_USAGE_ERRORS = (ConfigError, InverseConfigError, SimulatorError)
+_USAGE_ERRORS = (ConfigError, DataFieldError, InverseConfigError, SimulatorError)
 
 
 def _survival() -> Survival:

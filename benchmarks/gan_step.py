@@ -1,6 +1,6 @@
-"""One DC-GAN training step beside PyTorch's, interleaved on this machine.
+"""DC-GAN training steps of one or more pairs beside PyTorch's, interleaved.
 
-python -m benchmarks.gan_step --torch_python=PATH_OF_A_PYTHON_WITH_TORCH
+python -m benchmarks.gan_step [--pairs=10] [--torch_python=A_PYTHON_WITH_TORCH]
 (`make peers` makes one in .venv-torch).
 """
 
@@ -18,6 +18,8 @@ from benchmarks.stack import StackOfPairs
 _FEATURES = flags.DEFINE_list("features", ["512", "256", "128"], "Channels by stage.")
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Of the images.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images per step.")
+_PAIRS = flags.DEFINE_integer("pairs", 1, "Labels, each with a pair of its own.")
+_LOOPS = flags.DEFINE_list("loops", ["dispatch"], "Ours take turns by these.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved measurements of each.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.")
 _TORCH = flags.DEFINE_string(
@@ -29,9 +31,11 @@ _PEER = pathlib.Path(__file__).parent / "peers" / "torch_dcgan.py"
 class _Peer:
     """PyTorch's step, in a process of its own."""
 
-    def __init__(self, features, channels, batch_size, channels_last):
-        command = [_TORCH.value, str(_PEER), f"--features={','.join(features)}"]
-        command += [f"--channels={channels}", f"--batch_size={batch_size}"]
+    def __init__(self, form: str, channels_last: bool):
+        command = [_TORCH.value, str(_PEER), f"--pairs={_PAIRS.value}"]
+        command += [f"--features={','.join(_FEATURES.value)}", f"--form={form}"]
+        command += [f"--channels={_CHANNELS.value}"]
+        command += [f"--batch_size={_BATCH_SIZE.value}"]
         command += ["--channels_last"] if channels_last else []
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -48,16 +52,33 @@ class _Peer:
         self._process.wait()
 
 
+def _ours() -> dict[str, StackOfPairs]:
+    features = tuple(map(int, _FEATURES.value))
+    return {
+        "jax" if _PAIRS.value == 1 else f"jax {loop}": StackOfPairs(
+            *(features, _CHANNELS.value, _BATCH_SIZE.value),
+            entries=_PAIRS.value,
+            loop=loop,
+        )
+        for loop in _LOOPS.value
+    }
+
+
+def _peers() -> dict[str, _Peer]:
+    if not pathlib.Path(_TORCH.value).exists():
+        print(f"--torch_python={_TORCH.value}: not found, measuring ours alone.")
+        return {}
+    peers = {"torch": _Peer("loop", False), "torch channels_last": _Peer("loop", True)}
+    if _PAIRS.value > 1:
+        peers["torch vmap"] = _Peer("vmap", False)
+    return peers
+
+
 def main(argv: list[str]) -> None:
     """Measures and writes results/gan_step.json."""
     del argv
-    features, channels, batch = _FEATURES.value, _CHANNELS.value, _BATCH_SIZE.value
-    contenders = {"jax": StackOfPairs(tuple(map(int, features)), channels, batch)}
-    if pathlib.Path(_TORCH.value).exists():
-        contenders["torch"] = _Peer(features, channels, batch, False)
-        contenders["torch channels_last"] = _Peer(features, channels, batch, True)
-    else:
-        print(f"--torch_python={_TORCH.value}: not found, measuring ours alone.")
+    ours, peers = _ours(), _peers()
+    contenders = {**ours, **peers}
     times = {name: [] for name in contenders}
     for contender in contenders.values():
         contender.seconds(2)  # compiling and warming up
@@ -67,25 +88,28 @@ def main(argv: list[str]) -> None:
             times[name].append(contender.seconds(_STEPS.value) / _STEPS.value)
     medians = {name: statistics.median(seen) for name, seen in times.items()}
     results = {
-        "command": "python -m benchmarks.gan_step",
-        "features": features,
-        "channels": channels,
-        "batch_size": batch,
+        "command": f"python -m benchmarks.gan_step --pairs={_PAIRS.value}",
+        "pairs": _PAIRS.value,
+        "features": _FEATURES.value,
+        "channels": _CHANNELS.value,
+        "batch_size": _BATCH_SIZE.value,
         "median_ms_per_step": {n: round(1e3 * s, 2) for n, s in medians.items()},
         "all_ms_per_step": {
             n: [round(1e3 * s, 2) for s in seen] for n, seen in times.items()
         },
     }
-    if "torch" in contenders:
-        best = min(medians["torch"], medians["torch channels_last"])
-        results["torch"] = contenders["torch"].version
-        results["time_over_torch_best"] = round(medians["jax"] / best, 3)
-        contenders["torch"].close()
-        contenders["torch channels_last"].close()
+    if peers:
+        fastest, best = (min(medians[n] for n in group) for group in (ours, peers))
+        results["torch"] = peers["torch"].version
+        results["time_over_torch_best"] = round(fastest / best, 3)
+        for peer in peers.values():
+            peer.close()
     for name, milliseconds in results["median_ms_per_step"].items():
         print(f"{name:20s} {milliseconds:8.1f} ms/step")
     print("ours / PyTorch's best:", results.get("time_over_torch_best", "not measured"))
-    print(results_file.write(f"gan_step_{jax.default_backend()}", results))
+    several = f"{_PAIRS.value}_pairs_" if _PAIRS.value > 1 else ""
+    name = f"gan_step_{several}{jax.default_backend()}"
+    print(results_file.write(name, results))
 
 
 if __name__ == "__main__":

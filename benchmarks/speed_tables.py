@@ -10,14 +10,20 @@ from benchmarks.table import NOT_RUN, Table, read, source
 BACK_ENDS = {"cpu": "CPU", "gpu": "GPU"}
 
 
-def _step_rows(results: dict, name: str) -> list[tuple[str, ...]]:
-    what = f"one DC-GAN training step, {name}"
+# Pairs that take a step -> how the file of results says so.
+PAIRS = {1: "", 10: "10_pairs_", 100: "100_pairs_"}
+
+
+def _step_rows(results: dict, pairs: int, name: str) -> list[tuple[str, ...]]:
+    what = "one DC-GAN training step" if pairs == 1 else f"one step of {pairs} pairs"
+    what = f"{what}, {name}"
     medians = results.get("median_ms_per_step", {})
     if not medians:
         return [(what, NOT_RUN, NOT_RUN, NOT_RUN)]
-    peers = {peer: ms for peer, ms in medians.items() if peer != "jax"}
+    peers = {peer: ms for peer, ms in medians.items() if peer.startswith("torch")}
     best = min(peers, key=peers.get, default=None)
-    ours = f"{medians['jax']:.0f} ms"
+    own = {loop: ms for loop, ms in medians.items() if loop not in peers}
+    ours = f"{min(own.values()):.0f} ms"
     if best is None:
         return [(what, ours, NOT_RUN, NOT_RUN)]
     ratio = f"{results['time_over_torch_best']:.2f}"
@@ -44,13 +50,17 @@ def speed(directory: pathlib.Path) -> list[Table]:
     """Times of steps beside PyTorch's, medians of interleaved runs."""
     rows, notes, bars = [], [], {}
     for back_end, name in BACK_ENDS.items():
-        step = read(directory, f"gan_step_{back_end}")
+        steps = {
+            pairs: read(directory, f"gan_step_{several}{back_end}")
+            for pairs, several in PAIRS.items()
+        }
         loop = read(directory, f"entry_loop_{back_end}")
-        rows += _step_rows(step, name) + _loop_rows(loop, name)
-        notes += [
-            line for results in (step, loop) if results for line in source(results)
-        ]
-        for peer, ms in step.get("median_ms_per_step", {}).items():
+        for pairs, step in steps.items():
+            rows += _step_rows(step, pairs, name)
+        rows += _loop_rows(loop, name)
+        for results in (*steps.values(), loop):
+            notes += source(results) if results else []
+        for peer, ms in steps[1].get("median_ms_per_step", {}).items():
             bars[f"{name} step\n{peer}"] = ms
         for how, ms in loop.get("median_ms_per_step_of_all_pairs", {}).items():
             bars[f"{name}, {loop['entries']} pairs\n{how}"] = ms

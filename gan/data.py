@@ -12,6 +12,8 @@ from gan.errors import ConfigError
 from gan.evaluate import Evaluator
 from gan.features import FeatureNetwork
 from gan.inception import inception_2015
+from gan.weights import require_weights
+from input_pipeline import catalogue
 from input_pipeline.arrays import LabelledImages, load_arrays
 from input_pipeline.crops import CropBatches, centred_sample
 from input_pipeline.encoded import open_encoded
@@ -82,6 +84,26 @@ def load_training_set(config) -> TrainingSet:
     return TrainingSet(encoded.labels, reals, make_crops)
 
 
+def require_sources(config) -> bool:
+    """Looks for the data and the networks of `config`, and reads neither.
+
+    Returns:
+      Whether the data lies at hand; a catalogued set that does not is downloaded
+      when it is trained on.
+
+    Raises:
+      DataFieldError: no such data set.
+      ConfigError: a network's file is missing, or another.
+    """
+    evaluation, dataset = config.evaluation, config.dataset
+    for network, name in _FILES.items():
+        if name in evaluation.networks:
+            require_weights(
+                network, evaluation[f"{network}_path"], evaluation[f"{network}_sha256"]
+            )
+    return catalogue.locate(dataset.name, "train", dataset.data_dir) is not None
+
+
 def facts_of(images: LabelledImages) -> Facts:
     """What the data decides."""
     return Facts(images.num_labels, images.image_shape[-1])
@@ -118,6 +140,8 @@ def _imagenet_classifier(config, train: LabelledImages) -> FeatureNetwork:
     return imagenet_classifier(evaluation.imagenet_path, evaluation.imagenet_sha256)
 
 
+# Beginning of a file's fields -> the network that is read from it.
+_FILES = {"inception": "inception_2015", "imagenet": "imagenet_classifier"}
 _MAKERS = {
     "own_classifier": _own_classifier,
     "inception_2015": _inception_2015,

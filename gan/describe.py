@@ -34,6 +34,7 @@ def _device_map(setup: Setup) -> list[str]:
 def describe(config) -> None:
     """Prints configuration, mesh, placement, sizes and steps of a run."""
     check_config(config)
+    at_hand = data.require_sources(config)
     setup = make_setup(config, _facts(config))
     state = setup.abstract_state()
     entries = setup.num_entries
@@ -46,6 +47,8 @@ def describe(config) -> None:
     batch_bytes = per_label_group * batch * pixels * config.parallel.steps_per_dispatch
     idle = len(jax.devices()) - setup.mesh.size
     print(config)
+    place = "at hand" if at_hand else "not at hand, to be downloaded"
+    print(f"data: {config.dataset.name}, {place}")
     print(
         f"labels: {setup.facts.num_labels}, conditioning: {config.model.conditioning}"
     )

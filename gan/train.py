@@ -191,7 +191,7 @@ def _train(config, path, training_set, partition, watch, survival):
     setup = make_setup(config, data.facts_of(training_set.reals))
     if setup.mesh.size < jax.device_count():
         log.warning(
-            "%d of %d devices stay idle: %d pairs and batches of "
+            "%d of %d devices stay idle: pairs (%d) and batches of "
             "config.per_entry_batch_size=%d do not divide over more.",
             *(jax.device_count() - setup.mesh.size, jax.device_count()),
             *(setup.num_entries, config.per_entry_batch_size),
@@ -200,8 +200,8 @@ def _train(config, path, training_set, partition, watch, survival):
     check_first_step(config, run.first_step)
     if run.first_step >= config.num_steps:
         log.info(
-            "complete: step %d of config.num_steps=%d; raise it to go on. Pictures and "
-            "scores are in %s",
+            "complete: step %d, config.num_steps=%d; raise it above that to go on. "
+            "Pictures and scores are in %s",
             *(run.first_step, config.num_steps, path),
         )
         run.close()

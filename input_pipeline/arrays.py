@@ -10,7 +10,7 @@ from PIL import Image
 
 from input_pipeline import array_cache, catalogue, decode
 from input_pipeline.cache_key import CacheKey
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataFieldError
 from input_pipeline.image_source import ImageSource
 from input_pipeline.picture import coloured, orientation, pixels, upright
 from input_pipeline.resize import RESIZES, fitted
@@ -148,7 +148,7 @@ def load_arrays(
       DataError: unknown, missing or damaged data.
     """
     if resize not in RESIZES:
-        raise DataError(
+        raise DataFieldError(
             f"config.dataset.resize={resize!r}: choose one of {', '.join(RESIZES)}."
         )
     location = catalogue.locate(name, split, data_dir)

@@ -4,7 +4,7 @@ import difflib
 import pathlib
 
 from input_pipeline import digits, folder, original_files, tfds_source
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, DataFieldError
 from input_pipeline.location import Location
 
 NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet")
@@ -12,14 +12,14 @@ SPLITS = ("train", "test")
 
 
 def check_name(name: str, split: str) -> None:
-    """Raises DataError if no data set is called `name`, or no split `split`."""
+    """Raises DataFieldError if no data set is called `name`, or no split `split`."""
     if split not in SPLITS:
-        raise DataError(f"split={split!r}: choose one of {', '.join(SPLITS)}.")
+        raise DataFieldError(f"split={split!r}: choose one of {', '.join(SPLITS)}.")
     if name in NAMES or name.removeprefix(folder.PREFIX) not in ("", name):
         return
     close = difflib.get_close_matches(name, NAMES, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise DataError(
+    raise DataFieldError(
         f"config.dataset.name={name!r}: {hint}choose one of {', '.join(NAMES)} or "
         f"{folder.PREFIX}PATH with one sub-folder per label."
     )

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, DataFieldError
 from input_pipeline.image_source import ImageSource, damaged
 from input_pipeline.location import Location, fingerprint_of
 from input_pipeline.picture import GREY_MODES
@@ -41,7 +41,9 @@ def _label_folders(base: pathlib.Path, field: str) -> list[pathlib.Path]:
         if path.is_dir() and not path.name.startswith(".")
     )
     if not folders:
-        raise DataError(f"{field}: {base} has no sub-folders; make one for each label.")
+        raise DataFieldError(
+            f"{field}: {base} has no sub-folders; make one for each label."
+        )
     return folders
 
 
@@ -70,7 +72,9 @@ def list_files(root: pathlib.Path, split: str) -> Listing:
     """
     field = f"config.dataset.name='{PREFIX}{root}'"
     if not root.is_dir():
-        raise DataError(f"{field}: no such folder; give the path of an existing one.")
+        raise DataFieldError(
+            f"{field}: no such folder; give the path of an existing one."
+        )
     separate = (root / "train").is_dir() and (root / "test").is_dir()
     folders = _label_folders(root / split if separate else root, field)
     names = tuple(folder.name for folder in folders)

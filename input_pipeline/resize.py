@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataFieldError
 
 RESIZES = ("pad", "bilinear", "nearest", "none")
 _FILTERS = {
@@ -30,7 +30,7 @@ def fitted(picture: Image.Image, size: int, how: str) -> Image.Image:
         "nearest" or "none" (it has that size).
 
     Raises:
-      DataError: the square has another size and `how` cannot change it.
+      DataFieldError: the square has another size and `how` cannot change it.
     """
     square = centre_square(picture)
     side = square.width
@@ -42,7 +42,7 @@ def fitted(picture: Image.Image, size: int, how: str) -> Image.Image:
         result = Image.new(square.mode, (size, size))
         result.paste(square, ((size - side) // 2, (size - side) // 2))
         return result
-    raise DataError(
+    raise DataFieldError(
         f"config.dataset.image_size={size} but there are images of {side} x {side} "
         f"pixels and config.dataset.resize={how!r}; set it to 'bilinear'."
     )

@@ -70,8 +70,28 @@ MISTAKES = {
     ),
     "unknown data set": (
         (DIGITS, "--config.dataset.name=digitz", "--workdir={tmp}"),
-        1,
+        2,
         "did you mean 'digits'",
+    ),
+    "unknown data set, nothing done": (
+        (DIGITS, "--config.dataset.name=digitz", "--dry_run"),
+        2,
+        "did you mean 'digits'",
+    ),
+    "a folder that is not there": (
+        (DIGITS, "--config.dataset.name=folder:{tmp}/pictures", "--dry_run"),
+        2,
+        "no such folder",
+    ),
+    "a way to resize that is none": (
+        (DIGITS, "--config.dataset.resize=bicubic", "--workdir={tmp}"),
+        2,
+        "config.dataset.resize='bicubic'",
+    ),
+    "weights that are not there, nothing done": (
+        (DIGITS, "--config.evaluation.networks=('inception_2015',)", "--dry_run"),
+        2,
+        "config.evaluation.inception_path",
     ),
     "wrong number of labels": (
         (DIGITS, "--config.dataset.num_labels=12", "--workdir={tmp}"),

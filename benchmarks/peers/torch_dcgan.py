@@ -1,4 +1,7 @@
-"""The stock DC-GAN step in PyTorch, timed on request.
+"""The stock DC-GAN step in PyTorch, of one pair or of several, timed on request.
+
+Several pairs take turns (--form=loop) or are stacked under torch.func.vmap
+(--form=vmap), which keeps no running statistics: a little less work than ours.
 
 Reads a number of steps per line from standard input, takes so many steps and answers
 with the seconds that they took. Needs torch and nothing of this project.
@@ -39,18 +42,23 @@ def discriminator(features, channels):
     return nn.Sequential(*layers, nn.Conv2d(fan_in, 1, 4, 1, 0, bias=False))
 
 
-def make_step(arguments):
-    """Returns a function that takes one training step, the work of ours."""
+def sizes(arguments):
+    """Features by stage, layout in memory and side of an image."""
     features = [int(f) for f in arguments.features.split(",")]
     layout = torch.contiguous_format
     if arguments.channels_last:
         layout = torch.channels_last
+    return features, layout, 4 * 2 ** len(features)
+
+
+def make_step(arguments):
+    """Returns a function that takes one training step of a pair, the work of ours."""
+    features, layout, side = sizes(arguments)
     g = generator(features, arguments.channels, 100).to(memory_format=layout)
     d = discriminator(features, arguments.channels).to(memory_format=layout)
     optimize_g = torch.optim.Adam(g.parameters(), 1e-4, (0.5, 0.999))
     optimize_d = torch.optim.Adam(d.parameters(), 1e-4, (0.5, 0.999))
     average = [p.detach().clone() for p in g.parameters()]
-    side = 4 * 2 ** len(features)
     real = torch.rand(arguments.batch_size, arguments.channels, side, side) * 2 - 1
     real = real.to(memory_format=layout)
 
@@ -72,17 +80,84 @@ def make_step(arguments):
     return step
 
 
+def make_loop(arguments):
+    """Returns a function that takes a step of every pair, one after the other."""
+    steps = [make_step(arguments) for _ in range(arguments.pairs)]
+
+    def step():
+        for one in steps:
+            one()
+
+    return step
+
+
+def make_vmap(arguments):
+    """Returns a function that takes a step of all pairs at once."""
+    features, layout, side = sizes(arguments)
+
+    def stacked(make):
+        networks = [make().to(memory_format=layout) for _ in range(arguments.pairs)]
+        for network in networks:
+            for layer in network:
+                if isinstance(layer, nn.BatchNorm2d):  # vmap cannot write into these
+                    layer.running_mean = layer.running_var = None
+                    layer.num_batches_tracked, layer.track_running_stats = None, False
+        return networks[0], torch.func.stack_module_state(networks)[0]
+
+    g, g_params = stacked(lambda: generator(features, arguments.channels, 100))
+    d, d_params = stacked(lambda: discriminator(features, arguments.channels))
+    optimize_g = torch.optim.Adam(g_params.values(), 1e-4, (0.5, 0.999))
+    optimize_d = torch.optim.Adam(d_params.values(), 1e-4, (0.5, 0.999))
+    average = [p.detach().clone() for p in g_params.values()]
+    per_pair = (arguments.pairs, arguments.batch_size)
+    real = torch.rand(*per_pair, arguments.channels, side, side) * 2 - 1
+
+    def g_loss(g_own, d_own, latents):
+        fakes = torch.func.functional_call(g, g_own, latents)
+        return F.softplus(-torch.func.functional_call(d, d_own, fakes)).mean(), fakes
+
+    def d_loss(d_own, reals, fakes):
+        on_real, on_fake = (
+            torch.func.functional_call(d, d_own, x) for x in (reals, fakes)
+        )
+        return (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
+
+    g_slopes = torch.func.vmap(torch.func.grad(g_loss, has_aux=True))
+    d_slopes = torch.func.vmap(torch.func.grad(d_loss))
+
+    def update(optimizer, params, slopes):
+        for name, param in params.items():
+            param.grad = slopes[name]
+        optimizer.step()
+
+    def step():
+        with torch.no_grad():
+            detached = {n: p.detach() for n, p in d_params.items()}
+            slopes, fakes = g_slopes(
+                g_params, detached, torch.randn(*per_pair, 100, 1, 1)
+            )
+            update(optimize_g, g_params, slopes)
+            update(optimize_d, d_params, d_slopes(d_params, real, fakes))
+            torch._foreach_lerp_(
+                average, [p.detach() for p in g_params.values()], 0.001
+            )
+
+    return step
+
+
 def main():
     """Answers requests until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--features", default="512,256,128")
     parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--form", choices=("loop", "vmap"), default="loop")
     parser.add_argument("--channels_last", action="store_true")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    step = make_step(arguments)
+    step = {"loop": make_loop, "vmap": make_vmap}[arguments.form](arguments)
     print(torch.__version__, flush=True)
     for line in sys.stdin:
         start = time.perf_counter()
