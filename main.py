@@ -21,8 +21,10 @@ from inverse.simulator.errors import SimulatorError
 from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED
+from parallel.fault_injection import parse_faults
 from parallel.preemption import Stopped
 from parallel.survival import Survival, leave, leave_together
+from parallel.time_report import print_report
 from parallel.verify import verify_workdir
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -35,7 +37,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run l
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "sample", "plan", "verify", "doctor"],
+    ["train", "evaluate", "sample", "plan", "verify", "report", "doctor"],
     "What to do.",
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
@@ -65,6 +67,11 @@ _TIME_LIMIT = flags.DEFINE_float(
 _STUCK_AFTER = flags.DEFINE_float(
     "stuck_after", 600, "Seconds in one step that mean it is stuck; 0: no limit."
 )
+_INJECT = flags.DEFINE_string(
+    "inject",
+    "",
+    "Faults on order, e.g. kill@7,nan@5:label=3; see parallel/fault_injection.py.",
+)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "HOST:PORT of process 0, where no launcher is recognised."
 )
@@ -74,24 +81,32 @@ _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came fro
 
 
 # What needs no configuration.
-_WITHOUT_CONFIG = ("verify", "doctor")
+_WITHOUT_CONFIG = ("verify", "report", "doctor")
 _USAGE_ERRORS = (ConfigError, DataFieldError, InverseConfigError, SimulatorError)
 
 
 def _survival() -> Survival:
     minutes = _TIME_LIMIT.value
+    try:
+        faults = parse_faults(_INJECT.value)
+    except ValueError as error:
+        raise ConfigError(f"--inject: {error}.") from error
     return Survival(
         fresh=_FRESH.value,
         time_limit=None if minutes is None else minutes * 60,
         stuck_after=_STUCK_AFTER.value,
+        faults=faults,
     )
 
 
-def _check_health() -> int:
+def _look_at_what_there_is() -> int:
     if _MODE.value == "doctor":
         return ERROR if doctor.examine() else 0
     if _WORKDIR.value is None:
-        raise ConfigError("--workdir is missing: name the one to verify.")
+        raise ConfigError(f"--workdir is missing: name the one to {_MODE.value}.")
+    if _MODE.value == "report":
+        print_report(_WORKDIR.value)
+        return 0
     return 0 if verify_workdir(_WORKDIR.value) else ERROR
 
 
@@ -158,7 +173,7 @@ def main(argv: list[str]) -> int:
         mesh.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         run_log.start()
         if _MODE.value in _WITHOUT_CONFIG:
-            return _check_health()
+            return _look_at_what_there_is()
         compilation_cache.start(_CONFIG.value.parallel.compilation_cache_dir)
         _run()
     except Stopped as stopped:

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import re
 from typing import NamedTuple
 
 import jax
@@ -129,7 +130,8 @@ def sample(
     images = trained.setup.sampler.sample(
         trained.params, trained.batch_stats, wanted, seed
     )
-    shown = labels.replace(",", "-")
+    # Names come with the data; none of them leads out of the workdir.
+    shown = re.sub(r"[^\w]+", "-", labels)
     if len(shown) > _LONGEST:
         digest = hashlib.sha256(labels.encode()).hexdigest()[:8]
         shown = f"{len(np.unique(wanted))}-labels-{digest}"

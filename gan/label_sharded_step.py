@@ -73,7 +73,12 @@ def _repeated(step: Callable, num_steps: int) -> Callable:
         state, metrics = jax.lax.scan(
             lambda carried, batch: step(carried, batch, entries, key), state, batches
         )
-        return state, jax.tree.map(lambda x: x[-1], metrics)
+        last = jax.tree.map(lambda x: x[-1], metrics)
+        # A step that went bad is told of even if the last one was well again.
+        codes = metrics["bad_tensor"]
+        first = jnp.argmax(codes > 0, axis=0, keepdims=True)
+        bad_tensor = jnp.take_along_axis(codes, first, axis=0)[0]
+        return state, {**last, "bad_tensor": bad_tensor}
 
     return steps
 
@@ -154,7 +159,8 @@ def make_label_sharded_step(
     Returns:
       step(state, batches, key) -> (state, metrics): leaves of `state` and `metrics`
       have a leading entry axis; leaves of `batches` are [steps_per_dispatch, entry,
-      example, ...]; metrics are of the last step. `state` is consumed.
+      example, ...]; metrics are of the last step, "bad_tensor" of the first that went
+      bad. `state` is consumed.
     """
     entries = jax.device_put(jnp.arange(num_entries), sharding(mesh, LABEL_AXIS))
     if loop == "dispatch":

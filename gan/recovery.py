@@ -1,26 +1,16 @@
 """Labels whose numbers went bad go back to their last good state, alone."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
 from gan.train_state import TrainState
 from parallel.checkpoint import Checkpointer
+from parallel.last_good import last_good
 from parallel.mesh import to_host
 from parallel.run_log import log
 
 # A few skipped steps heal by themselves; parameters that are not finite never do.
 PATIENCE = 10
-
-
-def _last_good(setup, checkpointer: Checkpointer) -> tuple[int, Any]:
-    """The newest saved state, or the initial one; only healthy ones are saved."""
-    step = checkpointer.latest_step()
-    if step is None:
-        return 0, setup.create_state()
-    abstract = setup.abstract_state(setup.state_layout)
-    return step, checkpointer.restore(step, abstract)
 
 
 def _with_entry_of(state: TrainState, good: TrainState, entry: int) -> TrainState:
@@ -57,7 +47,7 @@ def revert_stuck_entries(
     stuck = np.flatnonzero(skipped >= patience).tolist()
     if not stuck:
         return state
-    step, good = _last_good(setup, checkpointer)
+    step, good = last_good(setup, checkpointer)
     mend = jax.jit(
         _with_entry_of,
         static_argnums=2,

@@ -11,6 +11,7 @@ import io
 import math
 import pathlib
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -90,6 +91,19 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(storage_type.dtype, str(key), int(size))
 
 
+def _load(file: io.BytesIO) -> Any:
+    """Unpickles after a look at where memory is asked for.
+
+    The memo is a table: an index in it of a few bytes asks for as many places.
+    """
+    start, size = file.tell(), file.getbuffer().nbytes
+    for code, argument, _ in pickletools.genops(file):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > size:
+            raise pickle.UnpicklingError(f"place {argument} of {size} bytes")
+    file.seek(start)
+    return _Unpickler(file).load()
+
+
 def _array(tensor: _Tensor, raw: bytes) -> np.ndarray:
     dtype = np.dtype(tensor.storage.dtype)
     if len(raw) != tensor.storage.size * dtype.itemsize:
@@ -130,7 +144,12 @@ def _read_zip(path: pathlib.Path) -> dict[str, np.ndarray]:
         if len(pickles) != 1:
             raise ValueError(f"{len(pickles)} members are called data.pkl, not one")
         folder = pickles[0].removesuffix("data.pkl") + "data/"
-        tree = _Unpickler(io.BytesIO(file.read(pickles[0]))).load()
+        # PyTorch compresses nothing, so no member is larger than the file.
+        size = path.stat().st_size
+        for member in file.infolist():
+            if member.file_size > size:
+                raise ValueError(f"{member.filename} is larger than its file")
+        tree = _load(io.BytesIO(file.read(pickles[0])))
         found = {}
         _collect(tree, "", lambda storage: file.read(folder + storage.key), found)
         return found
@@ -139,7 +158,7 @@ def _read_zip(path: pathlib.Path) -> dict[str, np.ndarray]:
 def _read_legacy(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads what PyTorch wrote before 1.6: five pickles, then the storages."""
     file = io.BytesIO(path.read_bytes())
-    magic, protocol, _, tree, keys = (_Unpickler(file).load() for _ in range(5))
+    magic, protocol, _, tree, keys = (_load(file) for _ in range(5))
     if (magic, protocol) != (_LEGACY_MAGIC, _LEGACY_PROTOCOL):
         raise ValueError("it does not begin like a PyTorch file")
     sizes = {}

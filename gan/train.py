@@ -13,9 +13,12 @@ from gan.evaluate import SMALLER_IS_BETTER, score_of
 from gan.recovery import PATIENCE, revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
+from gan.train_step import judged
 from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
 from parallel.consensus import require_same_run
+from parallel.fault_injection import FaultInjector
+from parallel.first_bad import BadNumbers
 from parallel.mesh import (
     from_first_process,
     is_first_process,
@@ -27,7 +30,9 @@ from parallel.mesh import (
 from parallel.metric_writers import MetricWriter
 from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
+from parallel.step_times import StepTimes
 from parallel.survival import ORDINARY, Survival
+from parallel.time_log import Phase
 from parallel.verify import start_over
 from parallel.watchdog import watched
 from parallel.workdir import prepare_workdir
@@ -80,13 +85,15 @@ class _Run:
             not in SMALLER_IS_BETTER,
         )
         self.images, self.evaluator = images, None
+        names = list(judged(setup.abstract_state()))
+        self.bad_numbers = BadNumbers(workdir, names, config.seed)
         self.extra = {
             "num_labels": setup.facts.num_labels,
             "channels": setup.facts.channels,
             "label_names": list(partition.label_names),
             "prior": partition.prior().tolist(),
         }
-        self.first_step = self.checkpoints.latest_step() or 0
+        self.first_step = self.saved_step = self.checkpoints.latest_step() or 0
         self.writer = MetricWriter(
             workdir, enabled=is_first_process(), resume_step=self.first_step
         )
@@ -110,7 +117,8 @@ class _Run:
         return state if self.setup.mesh.size == 1 else to_host(state)
 
     def mend(self, patience: int = PATIENCE) -> None:
-        """Brings labels that are stuck back to their last good state."""
+        """Names what went bad; brings stuck labels back to their last good state."""
+        self.bad_numbers.look(self.state, self.saved_step)
         self.state = revert_stuck_entries(
             self.setup, self.state, self.checkpoints, patience
         )
@@ -118,6 +126,7 @@ class _Run:
     def save(self, step: int) -> None:
         """Saves the state, which is mended: so the newest is always good."""
         self.checkpoints.save(step, self.state, self.extra)
+        self.saved_step = step
 
     def draw_grid(self, step: int) -> pathlib.Path:
         columns = self.config.evaluation.grid_columns
@@ -217,14 +226,15 @@ def _train(config, path, training_set, partition, watch, survival):
         contextlib.closing(run),
         StopRequests(survival.time_limit) as stop,
     ):
-        scores = _take_steps(run, batches, stride, watch, stop)
+        faults = FaultInjector(survival.faults, path)
+        scores = _take_steps(run, batches, stride, watch, stop, faults)
     jax.block_until_ready(run.state)
     if is_first_process():
         _print_results(path, scores)
     return scores
 
 
-def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float]:
+def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, float]:
     """Trains to the end, with all that is done on the way; returns the last scores.
 
     Args:
@@ -233,6 +243,7 @@ def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float
       stride: steps of one dispatch.
       watch: is told what is being done.
       stop: says when to end before the last step.
+      faults: that are to happen.
 
     Raises:
       Stopped: after the state was saved.
@@ -241,15 +252,19 @@ def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float
     train_step = make_step(config, setup)
     images_per_step = setup.num_entries * config.per_entry_batch_size
     status = Status(run.first_step, config.num_steps, images_per_step)
-    scores = {}
-    for first, batch in watch.inputs(batches):
+    step_times, scores = StepTimes(watch.time_log), {}
+    inputs = faults.inputs(batches, stride)
+    for first, batch in watch.inputs(inputs, run.first_step, stride):
+        run.state = faults.before(first, run.state, stride)
         run.state, metrics = train_step(run.state, batch, setup.training_key)
+        run.bad_numbers.see(first, stride, metrics["bad_tensor"])
         step = first + stride
         status.advance(stride)
         is_last = step >= config.num_steps
         if step % config.log_every_steps == 0 or is_last:
+            compared = step_times.compare(run.state)
             metrics = to_host(metrics)
-            run.writer.scalars(step, status.tick(step, metrics))
+            run.writer.scalars(step, {**status.tick(step, metrics), **compared})
             run.mend()
         request = None if is_last else stop.request(num_processes())
         draws, scores_now, saves = (
@@ -261,16 +276,19 @@ def _take_steps(run: _Run, batches, stride: int, watch, stop) -> dict[str, float
             )
         )
         with status.paused():
-            watch.now("drawing, scoring or saving", step)
             if draws or scores_now or saves or request:
                 # What people see, and what is kept, is healthy in every entry.
                 run.mend(patience=1)
+            if draws or scores_now:
+                watch.now(Phase.EVALUATION, step)
             if draws:
                 run.draw_grid(step)
             if scores_now:
                 scores = run.score(step)
             if saves or request:
+                watch.now(Phase.CHECKPOINT, step)
                 run.save(step)
+                faults.saved(step, run.checkpoints.directory)
         if request:
             raise Stopped(step, request)
     status.close()

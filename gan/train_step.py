@@ -10,6 +10,9 @@ import optax
 
 from gan.losses import Loss, slope_penalty
 from gan.train_state import NetworkState, Pair, TrainState
+from parallel.first_bad import first_bad
+from parallel.named_leaves import named_leaves
+from parallel.precision import keep_if
 from parallel.reduction import Reduction
 
 # Draws at one address (step, entry, example) are told apart by what they are for:
@@ -22,6 +25,7 @@ METRICS = {
     "discriminator_loss": jnp.float32,
     "skipped": jnp.int32,
     "skipped_in_a_row": jnp.int32,
+    "bad_tensor": jnp.int32,
 }
 
 
@@ -59,15 +63,6 @@ def latents_at(keys: jax.Array, purpose: int, latent_size: int) -> jax.Array:
 def to_float(images: jax.Array) -> jax.Array:
     """Maps pixels 0..255 (uint8) to -1..1 (float32)."""
     return images.astype(jnp.float32) / 127.5 - 1
-
-
-def _all_finite(tree: Any) -> jax.Array:
-    leaves = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]
-    return functools.reduce(jnp.logical_and, leaves)
-
-
-def _keep_if(condition: jax.Array, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda n, o: jnp.where(condition, n, o), new, old)
 
 
 def _updated(network: NetworkState, optimizer, grads, batch_stats) -> NetworkState:
@@ -206,18 +201,34 @@ def _averaged(settings: StepSettings, state: TrainState, generator: NetworkState
     return optax.incremental_update(generator.params, state.ema, 1 - decay)
 
 
-def _unless_broken(
-    state: TrainState, new: TrainState, generator_loss, discriminator_loss
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Takes `new` if all of it is finite, else keeps `state`; counts, and reports.
+def judged(
+    state: TrainState, generator_loss: Any = None, discriminator_loss: Any = None
+) -> dict[str, Any]:
+    """All that must be finite for a step to be applied, in the order of blame.
 
     All that a step leaves behind is looked at, moments and averages included: what is
     broken in any of them comes out later, or never but in the pictures.
     """
-    losses = (generator_loss, discriminator_loss)
+    left = {
+        "generator": state.generator,
+        "discriminator": state.discriminator,
+        "ema": state.ema,
+    }
+    return {
+        "generator_loss": generator_loss,
+        "discriminator_loss": discriminator_loss,
+        **named_leaves(left),
+    }
+
+
+def _unless_broken(
+    state: TrainState, new: TrainState, generator_loss, discriminator_loss
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Takes `new` if all of it is finite, else keeps `state`; counts, and reports."""
     # Judged after the reduction: every replica takes the same branch.
-    finite = _all_finite((losses, new.generator, new.discriminator, new.ema))
-    state = _keep_if(finite, new, state).replace(
+    bad_tensor = first_bad(judged(new, generator_loss, discriminator_loss))
+    finite = bad_tensor == 0
+    state = keep_if(finite, new, state).replace(
         step=state.step + 1,
         skipped=state.skipped + jnp.where(finite, 0, 1),
         skipped_in_a_row=jnp.where(finite, 0, state.skipped_in_a_row + 1),
@@ -227,5 +238,6 @@ def _unless_broken(
         "discriminator_loss": discriminator_loss,
         "skipped": state.skipped,
         "skipped_in_a_row": state.skipped_in_a_row,
+        "bad_tensor": bad_tensor,
     }
     return state, metrics

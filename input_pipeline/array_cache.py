@@ -161,7 +161,8 @@ def read(where: pathlib.Path, names: tuple[str, ...]) -> CachedArrays | None:
             arrays[name] = array
         sums = "".join(manifest["files"][name]["sha256"] for name in names)
         facts = dict(manifest["facts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    # A damaged header may raise anything at all.
+    except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(
             f"the cached data set {where} is damaged ({why}); remove that directory "

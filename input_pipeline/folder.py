@@ -16,6 +16,8 @@ from input_pipeline.picture import GREY_MODES
 
 PREFIX = "folder:"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+# Whatever its name is: another kind of file may start a program to be drawn (EPS).
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _TEST_EVERY = 6  # without a folder "test", each sixth image of a label is held out
 _REMEDY = "remove or replace that file"
 
@@ -101,7 +103,7 @@ def list_files(root: pathlib.Path, split: str) -> Listing:
 
 def _mode(path: pathlib.Path) -> str:
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             return picture.mode
     except Exception as error:
         raise damaged(str(path), error, _REMEDY) from error
@@ -127,7 +129,8 @@ def _open(root: pathlib.Path, listing: Listing) -> ImageSource:
     def read(number: int) -> tuple[Image.Image, int]:
         # The bytes, not the path: an image that is not decoded keeps its file open.
         content = io.BytesIO(listing.paths[number].read_bytes())
-        return Image.open(content), int(listing.labels[number])
+        picture = Image.open(content, formats=_FORMATS)
+        return picture, int(listing.labels[number])
 
     return ImageSource(
         num=len(listing.paths),

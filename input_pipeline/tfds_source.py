@@ -55,7 +55,9 @@ def _open(name: str, split: str, version: pathlib.Path) -> ImageSource:
 
     def read(number: int) -> tuple[Image.Image, int]:
         record = source[number]
-        return Image.open(io.BytesIO(record["image"])), int(record["label"])
+        # Of other formats, some start a program to be drawn (EPS).
+        content = io.BytesIO(record["image"])
+        return Image.open(content, formats=("PNG", "JPEG")), int(record["label"])
 
     return ImageSource(
         num=num,

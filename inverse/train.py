@@ -11,11 +11,13 @@ from input_pipeline.prefetch import prefetch
 from inverse import data
 from inverse.check_config import check_config
 from inverse.evaluate import SMALLER_IS_BETTER, table
+from inverse.recovery import Recovery
 from inverse.setup import Setup, compile_step, make_setup
 from inverse.status import Status
 from parallel.checkpoint import BestCheckpoint, Checkpointer
 from parallel.consensus import require_same_run
 from parallel.errors import RunError
+from parallel.fault_injection import FaultInjector
 from parallel.mesh import (
     from_first_process,
     is_first_process,
@@ -25,7 +27,9 @@ from parallel.mesh import (
 from parallel.metric_writers import MetricWriter, save_png
 from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
+from parallel.step_times import StepTimes
 from parallel.survival import ORDINARY, Survival
+from parallel.time_log import Phase
 from parallel.verify import start_over
 from parallel.watchdog import watched
 from parallel.workdir import prepare_workdir
@@ -39,8 +43,6 @@ MAY_CHANGE = (
     "evaluation.",
     "machine.",
 )
-# Skipped in a row: a loss scale that has halved so often will find nothing finite.
-_PATIENCE = 25
 
 
 class _Run:
@@ -58,7 +60,8 @@ class _Run:
             workdir / "best", larger_is_better=score not in SMALLER_IS_BETTER
         )
         self.extra = {"plan": setup.plan.digest(), "batch_size": setup.batch_size}
-        self.first_step = self.checkpoints.latest_step() or 0
+        self.first_step = self.saved_step = self.checkpoints.latest_step() or 0
+        self.recovery = Recovery(config, workdir, setup, self.checkpoints)
         self.writer = MetricWriter(
             workdir, enabled=is_first_process(), resume_step=self.first_step
         )
@@ -89,8 +92,14 @@ class _Run:
             ", ".join(self.source.held_out),
         )
 
+    def mend(self) -> None:
+        """Names what went bad, and goes back where that does not pass."""
+        self.state = self.recovery.mended(self.state, self.saved_step)
+
     def save(self, step: int) -> None:
+        """Saves the state, which is mended: so the newest is always good."""
         self.checkpoints.save(step, self.state, self.extra)
+        self.saved_step = step
 
     def score(self, step: int) -> dict[str, float]:
         averaged = to_host((self.state.ema, self.state.batch_stats))
@@ -164,13 +173,14 @@ def _train(config, path, watch, survival) -> dict[str, float]:
         # Closed whatever happens: a thread that still simulates would keep the process
         # from ending.
         with contextlib.closing(batches), StopRequests(survival.time_limit) as stop:
-            scores = _take_steps(run, batches, watch, stop)
+            faults = FaultInjector(survival.faults, path)
+            scores = _take_steps(run, batches, watch, stop, faults)
     if is_first_process():
         print(f"pictures: {max(path.glob('panels-*.png'))}\n{table(scores)}")
     return scores
 
 
-def _take_steps(run: _Run, batches, watch, stop) -> dict[str, float]:
+def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
     """Trains to the end, with all that is done on the way; returns the last scores.
 
     Args:
@@ -178,40 +188,51 @@ def _take_steps(run: _Run, batches, watch, stop) -> dict[str, float]:
       batches: (step, batch).
       watch: is told what is being done.
       stop: says when to end before the last step.
+      faults: that are to happen.
 
     Raises:
       Stopped: after the state was saved.
     """
     config, setup, train_step = run.config, run.setup, None
     status = Status(run.first_step, config.num_steps, setup.batch_size)
-    scores = {}
+    step_times, scores = StepTimes(watch.time_log), {}
     start = time.perf_counter()
-    for before, batch in watch.inputs(batches):
+    for before, batch in watch.inputs(faults.inputs(batches), run.first_step):
         status.waited(time.perf_counter() - start)
         step = before + 1
         if train_step is None:
             with status.paused():
                 train_step = compile_step(config, setup, run.state, batch)
+        run.state = faults.before(before, run.state)
         run.state, metrics = train_step(run.state, batch)
+        run.recovery.see(before, metrics["bad_tensor"])
         status.advance()
         is_last = step == config.num_steps
         if step % config.log_every_steps == 0 or is_last:
+            compared = step_times.compare(run.state)
             metrics = to_host(metrics)
             rate = float(setup.learning_rate(np.int32(step - 1)))
-            run.writer.scalars(step, status.tick(step, metrics, rate))
-            if metrics["skipped_in_a_row"] >= _PATIENCE:
-                raise RunError(
-                    f"the last {metrics['skipped_in_a_row']} steps were not finite; "
-                    "lower config.optimizer.learning_rate, or compute wider: "
-                    f"config.model.dtype={config.model.dtype!r}."
-                )
+            seen = status.tick(step, metrics, rate)
+            run.writer.scalars(step, {**seen, **compared})
+            run.mend()
         request = None if is_last else stop.request(num_processes())
         with status.paused():
-            watch.now("scoring or saving", step)
-            if step % config.evaluation.every_steps == 0 or is_last:
+            scores_now, saves = (
+                step % every == 0 or is_last
+                for every in (
+                    config.evaluation.every_steps,
+                    config.checkpoint_every_steps,
+                )
+            )
+            if scores_now or saves or request:
+                run.mend()
+            if scores_now:
+                watch.now(Phase.EVALUATION, step)
                 scores = run.score(step)
-            if step % config.checkpoint_every_steps == 0 or is_last or request:
+            if saves or request:
+                watch.now(Phase.CHECKPOINT, step)
                 run.save(step)
+                faults.saved(step, run.checkpoints.directory)
         if request:
             raise Stopped(step, request)
         start = time.perf_counter()

@@ -10,8 +10,28 @@ from inverse.factories import Network
 from inverse.optimizer import averaged
 from inverse.train_state import TrainState
 from parallel.accumulation import accumulated
-from parallel.precision import after_step, all_finite, keep_if, unscaled
+from parallel.first_bad import first_bad
+from parallel.named_leaves import named_leaves
+from parallel.precision import after_step, keep_if, unscaled
 from parallel.reduction import Reduction
+
+
+def judged(loss: Any, batch_stats: Any, grads: Any, opt_state: Any) -> dict[str, Any]:
+    """All that must be finite for a step to be applied, in the order of blame.
+
+    Moments too: the square of a finite gradient may not be, and would stay.
+    """
+    return {
+        "loss": loss,
+        **named_leaves(
+            {"batch_stats": batch_stats, "gradient": grads, "opt_state": opt_state}
+        ),
+    }
+
+
+def names_of_judged(state: TrainState) -> list[str]:
+    """Names of all that must be finite, in the order of blame."""
+    return list(judged(None, state.batch_stats, state.params, state.opt_state))
 
 
 def make_train_step(
@@ -56,10 +76,11 @@ def make_train_step(
             batch_stats = reduction.mean(batch_stats)
         # The scaled gradient travels, or a narrow wire would lose the small ones.
         grads = unscaled(reduction.reduce(grads), state.loss_scale)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         # Judged on what all devices hold alike: replicas that decide for themselves
         # drift apart.
-        finite = all_finite((loss, batch_stats, grads))
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        bad_tensor = first_bad(judged(loss, batch_stats, grads, opt_state))
+        finite = bad_tensor == 0
         params = optax.apply_updates(state.params, updates)
         ema = averaged(params, state.ema, state.step, ema_decay)
         new = (params, batch_stats, opt_state, ema)
@@ -72,6 +93,7 @@ def make_train_step(
             "loss_scale": state.loss_scale.scale,
             "steps_skipped": loss_scale.skipped,
             "skipped_in_a_row": loss_scale.skipped_in_a_row,
+            "bad_tensor": bad_tensor,
         }
         state = TrainState(
             state.step + 1, params, batch_stats, opt_state, ema, loss_scale

@@ -216,6 +216,8 @@ class Checkpointer:
           RunError: no such step, a damaged one, or one of another format.
         """
         content = self._read(step, _EXTRA, ocp.args.JsonRestore())
+        if not isinstance(content, dict):
+            raise self._damaged(step, ValueError("what lies beside it is no record"))
         if content.get("format_version") != FORMAT_VERSION:
             raise RunError(
                 f"checkpoint {self.directory / str(step)} has format version "
@@ -295,8 +297,10 @@ class BestCheckpoint:
     def _goodness(self, step: int, name: str) -> float:
         """Of a saved step; what was judged by another score beats nothing."""
         extra = self.checkpointer.extra(step)
-        is_same = extra.get("score_name") == name
-        return self._sign * extra["score"] if is_same else -math.inf
+        score = extra.get("score")
+        if extra.get("score_name") != name or not isinstance(score, int | float):
+            return -math.inf
+        return self._sign * score
 
     def offer(
         self, step: int, name: str, score: float, state: Any, extra: dict

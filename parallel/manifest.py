@@ -98,6 +98,9 @@ def why_not_good(
     if isinstance(listed, str):
         return listed
     present = _files(directory)
+    for name in present:
+        if (directory / name).is_symlink() or not (directory / name).is_file():
+            return f"{name} is a link or no file"
     # Compared with what is there, so no name in a manifest leads out of its directory.
     for name in sorted(listed.keys() - set(present)):
         return f"{name} is missing"

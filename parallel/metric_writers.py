@@ -41,11 +41,12 @@ def _drop_later_lines(path: pathlib.Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError):  # the line that a killed process was writing
+        # The line that a killed process was writing, or a damaged one.
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     building = path.with_suffix(".building")
     building.write_text("".join(f"{line}\n" for line in kept))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 
 from parallel.exit_codes import LOST
+from parallel.fault_injection import Fault
 
 
 class Survival(NamedTuple):
@@ -18,11 +19,13 @@ class Survival(NamedTuple):
       fresh: moves checkpoints away and starts over.
       time_limit: seconds of training after which to save and stop; None: no limit.
       stuck_after: seconds in one step that mean that it is stuck; 0: no limit.
+      faults: that are to happen, see `parallel.fault_injection`.
     """
 
     fresh: bool = False
     time_limit: float | None = None
     stuck_after: float = 0.0
+    faults: tuple[Fault, ...] = ()
 
 
 ORDINARY = Survival()

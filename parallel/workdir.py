@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
 def _read(path: pathlib.Path, kind: type, remedy: str) -> Any:
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}); {remedy}.") from error
     if not isinstance(content, kind):
         raise RunError(f"{path} is damaged (no JSON {kind.__name__}); {remedy}.")

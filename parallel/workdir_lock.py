@@ -20,7 +20,7 @@ def _holder(file: IO[str]) -> str:
     try:
         held = json.loads(file.read(4096))
         return f"process {held['process']} on {held['host']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

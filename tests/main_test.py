@@ -53,6 +53,11 @@ MISTAKES = {
         "did you mean 'hinge'",
     ),
     "no workdir": ((DIGITS,), 2, "--workdir is missing"),
+    "unknown fault": (
+        (DIGITS, "--workdir={tmp}", "--inject=kil@3"),
+        2,
+        "--inject: 'kil@3': 'kil' is none of kill",
+    ),
     "extra words": ((DIGITS, "now"), 2, "now"),
     "nothing trained": (
         (DIGITS, "--workdir={tmp}", "--mode=sample"),
@@ -144,6 +149,9 @@ def test_train_evaluate_and_sample(tmp_path):
     names = [name for name in json.loads(lines[-1]) if name.startswith("fid")]
     for name in names:  # the same checkpoint, the same fakes, the same score
         assert json.loads(again[-1])[name] == json.loads(lines[-1])[name]
+    report = _run("--mode=report", workdir)
+    assert report.returncode == 0, report.stderr
+    assert re.search(r"^goodput \d+\.\d %: 4 steps, 1 starts$", report.stdout, re.M)
     sampled = _run(DIGITS, workdir, "--mode=sample", "--labels=3,5", "--num=4")
     assert sampled.returncode == 0, sampled.stderr
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2

@@ -40,7 +40,11 @@ def check_structure(atoms: ase.Atoms, name: str = "structure") -> None:
     if atoms.numbers.min() < 1 or atoms.numbers.max() > 103:
         raise SimulatorError(f"{name}: holds atoms that are no element 1 ... 103.")
     for site, shares in atoms.info.get("occupancy", {}).items():
-        if len(shares) > 1 or any(abs(v - 1) > 1e-3 for v in shares.values()):
+        # A share that ase could not read as a number stays a word.
+        whole = [
+            isinstance(v, float | int) and abs(v - 1) < 1e-3 for v in shares.values()
+        ]
+        if len(shares) > 1 or not all(whole):
             raise SimulatorError(
                 f"{name}: site {site} is partially occupied {dict(shares)}; choose an "
                 "ordered structure."

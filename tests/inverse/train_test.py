@@ -9,7 +9,11 @@ import pytest
 from configs import stem_density
 from inverse import data, inference, train
 from inverse.normalisation import Normalisation
+from inverse.setup import make_setup
+from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
+from parallel.fault_injection import parse_faults
+from parallel.survival import Survival
 from tests.inverse import phase_objects
 
 
@@ -80,3 +84,45 @@ def test_densities_keep_their_scale():
     density = np.array([0.0, 40.0, 56.0])
     np.testing.assert_allclose(scaled.density(density), [-5, 0, 2])
     np.testing.assert_allclose(scaled.to_density(scaled.density(density)), density)
+
+
+@pytest.fixture
+def heard(monkeypatch, caplog):
+    for module in ("parallel.first_bad", "inverse.recovery"):
+        monkeypatch.setattr(f"{module}.log.propagate", True)
+    return caplog
+
+
+def _with(faults):
+    return Survival(faults=parse_faults(faults))
+
+
+def test_a_state_that_breaks_is_named_and_goes_back_to_the_last_checkpoint(
+    tmp_path, heard
+):
+    config = _config(9)
+    config.log_every_steps = 1
+    config.evaluation.every_steps = 9
+    train.train_and_evaluate(config, str(tmp_path), _with("nan@4"))
+    assert "step 4: loss is not finite, the step is not applied; params/" in heard.text
+    assert "the last 1 steps were not finite; back to step 3" in heard.text
+    record = json.loads((tmp_path / "bad_numbers" / "step-000004.json").read_text())
+    assert record["first_bad"] == "loss" and record["replay_from_checkpoint"] == 3
+    assert record["first_bad_in_state"].startswith("params/")
+    for step in (6, 9):
+        found = Checkpointer(tmp_path / "checkpoints", keep=None)
+        setup = make_setup(config)
+        state = found.restore(step, setup.abstract_state(setup.state_layout))
+        found.close()
+        assert int(state.step) == step
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(jax.device_get(state)))
+
+
+@pytest.mark.slow
+def test_a_state_that_breaks_again_ends_the_run_in_one_line(tmp_path, heard):
+    config = _config(9)
+    config.log_every_steps = 1
+    with pytest.raises(RunError, match="not finite, again, after going back to step 3"):
+        train.train_and_evaluate(config, str(tmp_path), _with("nan@4,nan@5"))
+    # Nothing of that was saved.
+    assert {p.name for p in (tmp_path / "checkpoints").iterdir()} == {"3"}

@@ -42,7 +42,7 @@ def test_an_input_that_never_comes_is_named_with_step_process_and_stacks(tmp_pat
     done = _run(tmp_path, 50)
     assert done.returncode == 76
     assert re.search(
-        r"process 0 on \S+ is stuck: \d+ s waiting for the input after step 6; stacks",
+        r"process 0 on \S+ is stuck: \d+ s waiting for the input after step 7; stacks",
         done.stderr,
     )
     stacks = (tmp_path / "stuck" / "process-0.txt").read_text()
