@@ -15,6 +15,7 @@ from gan.errors import ConfigError
 from input_pipeline.errors import DataError, DataFieldError
 from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
+from inverse import simulate as inverse_simulate
 from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
 from inverse.simulator.errors import SimulatorError
@@ -37,7 +38,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run l
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "sample", "plan", "verify", "report", "doctor"],
+    ["train", "evaluate", "sample", "plan", "simulate", "verify", "report", "doctor"],
     "What to do.",
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
@@ -112,7 +113,11 @@ def _look_at_what_there_is() -> int:
 
 def _run() -> None:
     config = _CONFIG.value
-    workloads = {"gan": _run_gan, "inverse": _run_inverse}
+    workloads = {
+        "gan": _run_gan,
+        "inverse": _run_inverse,
+        "simulate": _run_simulate,
+    }
     if config.workload not in workloads:
         raise ConfigError(
             f"config.workload={config.workload!r}: choose {', '.join(workloads)}."
@@ -121,6 +126,7 @@ def _run() -> None:
 
 
 def _run_gan(config) -> None:
+    _refuse_simulating()
     if _DRY_RUN.value:
         gan_describe.describe(config)
     elif _WORKDIR.value is None:
@@ -146,6 +152,7 @@ def _run_gan(config) -> None:
 
 
 def _run_inverse(config) -> None:
+    _refuse_simulating()
     if _DRY_RUN.value:
         inverse_describe.describe(config, _DEVICES.value)
     elif _MODE.value == "plan":
@@ -161,6 +168,28 @@ def _run_inverse(config) -> None:
             f"--mode={_MODE.value}: this workload cannot do that; choose train, "
             "evaluate or plan."
         )
+
+
+def _refuse_simulating() -> None:
+    if _MODE.value == "simulate":
+        raise ConfigError(
+            "--mode=simulate: needs --config=configs/simulate.py, which names a "
+            "specimen."
+        )
+
+
+def _run_simulate(config) -> None:
+    if _MODE.value != "simulate":
+        raise InverseConfigError(
+            f"--mode={_MODE.value}: this configuration is not trained; use "
+            "--mode=simulate."
+        )
+    if _DRY_RUN.value:
+        inverse_simulate.describe(config)
+    elif _WORKDIR.value is None:
+        raise InverseConfigError("--workdir is missing: name a directory for the run.")
+    else:
+        inverse_simulate.simulate(config, _WORKDIR.value)
 
 
 def main(argv: list[str]) -> int:

@@ -22,18 +22,22 @@ _PEER_PYTHON = flags.DEFINE_string(
 _RING_MRAD = (60.0, 95.0)
 
 
-def strontium_titanate() -> ase.Atoms:
-    """SrTiO3 [001], 4 x 4 x 10 cells."""
-    cell = ase.Atoms(
+def strontium_titanate_cell(side_a: float = 3.905) -> ase.Atoms:
+    """One cell of SrTiO3, strontium at the origin."""
+    return ase.Atoms(
         "SrTiO3",
         scaled_positions=[
             *((0, 0, 0), (0.5, 0.5, 0.5)),
             *((0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)),
         ],
-        cell=[3.904] * 3,
+        cell=[side_a] * 3,
         pbc=True,
     )
-    return cell.repeat((4, 4, 10))
+
+
+def strontium_titanate() -> ase.Atoms:
+    """SrTiO3 [001], 4 x 4 x 10 cells."""
+    return strontium_titanate_cell(3.904).repeat((4, 4, 10))
 
 
 def silicon() -> ase.Atoms:

@@ -15,7 +15,7 @@ class Budget:
     """A simulation's bytes.
 
     Attributes:
-      fixed: transmissions and propagator.
+      fixed: transmissions, propagator, S-matrix.
       per_probe: of each probe that travels with others.
       results: of all patterns.
       batch_size: probes that travel together.
@@ -40,6 +40,7 @@ def plan_memory(
     shape: tuple[int, int],
     budget_bytes: int,
     largest_batch: int = 128,
+    matrix_bytes: int = 0,
 ) -> Budget:
     """Chooses the largest batch of probes that fits.
 
@@ -50,21 +51,28 @@ def plan_memory(
       shape: pixels of a pattern.
       budget_bytes: that may be used.
       largest_batch: beyond which nothing is gained.
+      matrix_bytes: of an S-matrix that is kept as well.
 
     Raises:
       SimulatorError: one probe does not fit; names what would.
     """
     pixels = grid.gpts[0] * grid.gpts[1]
-    fixed = _COMPLEX * pixels * (num_unique_slices + 1)
+    layers = _COMPLEX * pixels * (num_unique_slices + 1)
+    fixed = layers + matrix_bytes
     per_probe = _COMPLEX * pixels * _COPIES
     results = _REAL * num_probes * shape[0] * shape[1]
     left = budget_bytes - fixed - results
     batch = min(largest_batch, num_probes, left // per_probe)
     if batch < 1:
         need = fixed + results + per_probe
-        largest = max((fixed, "thinner specimens"), (results, "a coarser scan"))[1]
+        largest = max(
+            (layers, "thinner specimens"),
+            (results, "a coarser scan"),
+            (matrix_bytes, "probes in place of the S-matrix"),
+        )[1]
         raise SimulatorError(
-            f"budget_bytes={budget_bytes}: one probe takes {need} bytes ({fixed} of "
-            f"slices, {results} of patterns); use {largest}, fewer gpts or more memory."
+            f"budget_bytes={budget_bytes}: one probe takes {need} bytes ({layers} of "
+            f"slices, {results} of patterns, {matrix_bytes} of an S-matrix); use "
+            f"{largest}, fewer gpts or more memory."
         )
     return Budget(fixed, per_probe, results, int(batch))

@@ -12,7 +12,8 @@ from inverse.check_config import check_config as check_inverse_config
 NAMES = [
     path.stem
     for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))
-    if path.stem not in ("__init__", "common") and not path.stem.startswith("stem_")
+    if path.stem not in ("__init__", "common", "simulate")
+    and not path.stem.startswith("stem_")
 ]
 
 

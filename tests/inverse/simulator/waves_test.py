@@ -70,12 +70,12 @@ def test_electrons_are_conserved_and_the_way_back_returns_them():
     step = propagator(GRID, ENERGY, 2.0)
     start = a_probe()
     behind = multislice(start, lambda i: layers[i], step, 50)
-    np.testing.assert_allclose(electrons(behind), 1.0, atol=5e-5)
+    np.testing.assert_allclose(electrons(behind), 1.0, atol=1e-5)
     waves = behind
     for layer in layers[::-1]:
         waves = jnp.fft.ifft2(jnp.conj(step)[None] * jnp.fft.fft2(waves))
         waves = waves * jnp.conj(layer)[None]
-    np.testing.assert_allclose(waves, start, atol=5e-5)
+    np.testing.assert_allclose(waves, start, atol=2e-6)
 
 
 def test_no_electron_is_created_by_a_strong_specimen():
@@ -100,15 +100,18 @@ def test_exit_planes_are_the_waves_of_thinner_specimens():
 def test_a_weak_object_scatters_kinematically():
     """F_g = i sigma V_g, and Friedel's law holds; a strong object breaks it."""
     sigma = interaction_parameter(ENERGY)
-    weak = smooth_potentials(3, 1e-2)
+    weak = smooth_potentials(3, 1.0)
     step = propagator(GRID, ENERGY, 1e-3)
-    layers = transmission(weak, ENERGY, GRID)
-    scattered = amplitudes(multislice(plane_wave(GRID), lambda i: layers[i], step, 3))[
-        0
-    ]
+
+    def amplitude(potentials):
+        layers = transmission(potentials, ENERGY, GRID)
+        return amplitudes(multislice(plane_wave(GRID), lambda i: layers[i], step, 3))
+
+    # The half difference holds neither the direct beam's rounding nor second order.
+    scattered = 0.5 * (amplitude(weak) - amplitude(-weak))[0]
     expected = 1j * sigma * np.fft.fft2(np.asarray(weak).sum(0), norm="forward")
     scattered[0, 0] = expected[0, 0] = 0
-    assert np.abs(scattered - expected).max() < 1e-3 * np.abs(expected).max()
+    assert np.abs(scattered - expected).max() < 3e-5 * np.abs(expected).max()
 
     def asymmetry(strength):
         layers = transmission(smooth_potentials(6, strength), ENERGY, GRID)
@@ -153,20 +156,26 @@ def test_two_beams_exchange_intensity_as_sine_squared():
     np.testing.assert_allclose(intensity, expected, atol=1e-4)
 
 
-def test_extinction_distance_of_strontium_titanate():
-    """SrTiO3 (111) at 200 kV and room temperature: 107.6 nm (EMsoft).
-
-    xi = pi / (sigma V_g); Sr, Ti and O add up with signs 1, -1 and 3, each with the
-    Debye-Waller factor of B = 0.62, 0.44 and 0.73 A^2.
-    """
+def extinction_nm(b_a2, table="lobato"):
+    """SrTiO3 (111) at 200 kV: xi = pi / (sigma V_g); Sr, Ti, O add with 1, -1, 3."""
     g, volume = np.sqrt(3) / 3.905, 3.905**3
-    shares = ((38, 1, 0.62), (22, -1, 0.44), (8, 3, 0.73))
     structure = sum(
-        sign * scattering_factor(z, g) * np.exp(-b * g**2 / 4) for z, sign, b in shares
+        sign * scattering_factor(z, g, table) for z, sign in ((38, 1), (22, -1), (8, 3))
     )
-    volt = POTENTIAL_V_A2 / volume * structure
-    distance_nm = 0.1 * np.pi / (interaction_parameter(200e3) * volt)
-    assert distance_nm == pytest.approx(107.6, rel=0.01)
+    volt = POTENTIAL_V_A2 / volume * structure * np.exp(-b_a2 * g**2 / 4)
+    return 0.1 * np.pi / (interaction_parameter(200e3) * volt)
+
+
+def test_extinction_distance_of_strontium_titanate():
+    """Of still atoms by two tables, and 107.6 nm (EMsoft) of atoms at 300 K.
+
+    EMsoft's Debye-Waller factors are not at hand; of one mean factor for all atoms,
+    only a room-temperature oxide's (0.4 ... 0.8 A^2) may lead to its distance.
+    """
+    assert extinction_nm(0.0) == pytest.approx(103.7, rel=1e-3)
+    assert extinction_nm(0.0, "kirkland") == pytest.approx(103.7, rel=5e-3)
+    assert extinction_nm(0.4) < 107.6 < extinction_nm(0.8)
+    assert extinction_nm(0.6) == pytest.approx(107.6, rel=0.01)
 
 
 def many_beams(dz, thickness=60.0, beams=8):
@@ -228,14 +237,14 @@ def crystal_waves(at, grid_points=96, slices=20):
 def test_a_zone_axis_pattern_has_the_symmetry_of_its_point_group():
     pattern = np.asarray(detector.cbed(crystal_waves([(3.905, 3.905)]), (95, 95)))[0]
     for image in (pattern[::-1], pattern[:, ::-1], pattern.T):
-        np.testing.assert_allclose(image, pattern, atol=1e-5 * pattern.max())
+        np.testing.assert_allclose(image, pattern, atol=3e-6 * pattern.max())
     off = np.asarray(detector.cbed(crystal_waves([(4.6, 3.905)]), (95, 95)))[0]
     assert np.abs(off[:, ::-1] - off).max() > 0.05 * off.max()
 
 
 def test_a_probe_moved_by_a_period_gives_the_same_pattern():
     first, second = detector.cbed(crystal_waves([(1.3, 0.7), (1.3 + 3.905, 0.7)]))
-    np.testing.assert_allclose(first, second, atol=1e-5 * first.max())
+    np.testing.assert_allclose(first, second, atol=3e-6 * first.max())
 
 
 def test_kirkland_figure_5_12():
