@@ -101,6 +101,9 @@ def inverse_base() -> ml_collections.ConfigDict:
     config.dataset = dataset = ml_collections.ConfigDict()
     dataset.structures = ""  # folder of CIFs; empty: embedded ones
     dataset.num_examples = 0  # that are trained on, again and again; 0: all are new
+    dataset.stored = ""  # folder of --mode=simulate; empty: simulated while training
+    dataset.corrupt_shards = "stop"  # or skip: others take the place of what they held
+    dataset.shard_examples = 256  # of a file that --mode=simulate writes
     dataset.split_seed = 0
     dataset.held_out_share = 0.2  # of the materials
     dataset.held_out_space_groups = (229,)
@@ -122,6 +125,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     dataset.bins = 8  # of a pattern along an axis, for positions
     dataset.intensity = "sqrt"  # of the patterns: or linear, log
     dataset.pattern_scale = 1.0
+    dataset.pattern_mean = 0.96  # of a training pixel, where a file gives no dose
     dataset.density_mean_va = 0.0
     dataset.density_scale_va = 1.0
 
@@ -144,6 +148,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     evaluation.num_examples = 64  # of each split
     evaluation.best_metric = "relative_l2"
     evaluation.num_panels = 4
+    evaluation.phase_retrieval_steps = 100  # of that baseline; 0: it is left out
 
     config.model = model = ml_collections.ConfigDict()
     model.channels = 1024  # probe positions

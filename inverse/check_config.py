@@ -3,6 +3,7 @@
 import difflib
 import math
 
+from input_pipeline.stored import WHEN_CORRUPT
 from inverse.errors import ConfigError
 from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
@@ -13,6 +14,7 @@ from parallel.compiler_options import PLATFORMS
 from parallel.reduction_plan import POLICIES, WIRE_DTYPES
 
 _CHOICES = {
+    "dataset.corrupt_shards": WHEN_CORRUPT,
     "dataset.intensity": INTENSITIES,
     "dataset.layout": LAYOUTS,
     "optimizer.loss": LOSSES,
@@ -33,7 +35,9 @@ _POSITIVE = (
     "log_every_steps",
     "checkpoint_every_steps",
     "keep_checkpoints",
+    "dataset.shard_examples",
     "dataset.pattern_scale",
+    "dataset.pattern_mean",
     "dataset.density_scale_va",
     "optimizer.huber_start",
     "optimizer.huber_end",
@@ -96,6 +100,12 @@ def _check_scan(config) -> None:
             dataset.num_examples,
             "must be 0, or a multiple of config.per_device_batch_size="
             f"{config.per_device_batch_size} times the devices",
+        )
+    if config.evaluation.phase_retrieval_steps < 0:
+        _refuse(
+            "evaluation.phase_retrieval_steps",
+            config.evaluation.phase_retrieval_steps,
+            "must be 0 or more",
         )
     if not 0 < dataset.held_out_share < 1:
         _refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
