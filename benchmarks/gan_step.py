@@ -6,13 +6,13 @@ python -m benchmarks.gan_step --torch_python=PATH_OF_A_PYTHON_WITH_TORCH
 
 import pathlib
 import statistics
-import subprocess
 import time
 
 import jax
 from absl import app, flags
 
 from benchmarks import results_file
+from benchmarks.peer_process import PeerProcess
 from benchmarks.stack import StackOfPairs
 
 _FEATURES = flags.DEFINE_list("features", ["512", "256", "128"], "Channels by stage.")
@@ -26,26 +26,11 @@ _TORCH = flags.DEFINE_string(
 _PEER = pathlib.Path(__file__).parent / "peers" / "torch_dcgan.py"
 
 
-class _Peer:
-    """PyTorch's step, in a process of its own."""
-
-    def __init__(self, features, channels, batch_size, channels_last):
-        command = [_TORCH.value, str(_PEER), f"--features={','.join(features)}"]
-        command += [f"--channels={channels}", f"--batch_size={batch_size}"]
-        command += ["--channels_last"] if channels_last else []
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.version = self._process.stdout.readline().strip()
-
-    def seconds(self, steps: int) -> float:
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+def _peer(features, channels, batch_size, *more: str) -> PeerProcess:
+    """PyTorch's step."""
+    command = [_TORCH.value, str(_PEER), f"--features={','.join(features)}"]
+    command += [f"--channels={channels}", f"--batch_size={batch_size}", *more]
+    return PeerProcess(command)
 
 
 def main(argv: list[str]) -> None:
@@ -54,8 +39,10 @@ def main(argv: list[str]) -> None:
     features, channels, batch = _FEATURES.value, _CHANNELS.value, _BATCH_SIZE.value
     contenders = {"jax": StackOfPairs(tuple(map(int, features)), channels, batch)}
     if pathlib.Path(_TORCH.value).exists():
-        contenders["torch"] = _Peer(features, channels, batch, False)
-        contenders["torch channels_last"] = _Peer(features, channels, batch, True)
+        contenders["torch"] = _peer(features, channels, batch)
+        contenders["torch channels_last"] = _peer(
+            features, channels, batch, "--channels_last"
+        )
     else:
         print(f"--torch_python={_TORCH.value}: not found, measuring ours alone.")
     times = {name: [] for name in contenders}

@@ -7,6 +7,7 @@ from input_pipeline.stored import WHEN_CORRUPT
 from inverse.errors import ConfigError
 from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
+from inverse.memory import REMATS
 from inverse.models import UPSAMPLINGS
 from inverse.normalisation import INTENSITIES, LAYOUTS
 from inverse.optimizer import SCHEDULES
@@ -22,6 +23,7 @@ _CHOICES = {
     "evaluation.best_metric": SCORES,
     "model.upsampling": UPSAMPLINGS,
     "model.batch_statistics": ("shared", "local"),
+    "model.remat": REMATS,
     "model.dtype": ("float32", "bfloat16", "float16"),
     "parallel.policy": POLICIES,
     "parallel.wire_dtype": ("", *WIRE_DTYPES),
@@ -60,6 +62,7 @@ _POSITIVE = (
     "parallel.largest_mib",
     "parallel.last_mib",
     "machine.device_tflops",
+    "machine.memory_gib",
     "machine.link_gb_per_second",
     "machine.latency_us",
 )
@@ -134,8 +137,17 @@ def check_config(config) -> None:
             config.parallel.micro_batches,
             f"must divide config.per_device_batch_size={config.per_device_batch_size}",
         )
+    if not 0 <= config.model.dropout < 1:
+        _refuse("model.dropout", config.model.dropout, "must be in [0, 1)")
     if not 0 <= config.optimizer.ema_decay < 1:
         _refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
+    settings = config.optimizer
+    if settings.schedule == "cosine" and settings.warm_steps >= config.num_steps:
+        _refuse(
+            "optimizer.warm_steps",
+            settings.warm_steps,
+            f"must be fewer than config.num_steps={config.num_steps}",
+        )
     _check_scan(config)
     model = config.model
     if len(model.layers_down) != len(model.layers_up):

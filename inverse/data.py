@@ -21,7 +21,7 @@ from inverse.setup import Setup
 from inverse.simulator.crystals import stack_crystals
 from inverse.simulator.electron import wavelength_a
 from inverse.simulator.examples import Ranges, make_example_fn
-from inverse.simulator.specimen import orient
+from inverse.simulator.specimen import orient, strain
 from parallel.mesh import DATA_AXIS, spmd, to_host, to_mesh
 
 TRAIN = "train"
@@ -75,11 +75,14 @@ def open_source(config) -> Source:
     )
     side = math.isqrt(model.channels)
 
-    def example_of(members):
+    def example_of(split, members):
+        # What is held out is as it is in nature.
+        strains = dataset.strains if split == TRAIN else (0.0,)
         oriented = [
-            orient(material.atoms, tuple(axis))
+            strain(orient(material.atoms, tuple(axis)), *(share,) * 3)
             for material in members
             for axis in dataset.zone_axes
+            for share in strains
         ]
         simulate = make_example_fn(
             stack_crystals(oriented, dataset.extent_a),
@@ -102,7 +105,7 @@ def open_source(config) -> Source:
 
     scanned_a = dataset.extent_a * dataset.scan_fraction
     source = Source(
-        {name: example_of(members) for name, members in splits.items()},
+        {name: example_of(name, members) for name, members in splits.items()},
         Scan(
             positions=(side, side),
             step_a=scanned_a / side,
@@ -187,8 +190,13 @@ def make_examples_at(
 def make_batches(config, setup: Setup, source: Source) -> SimulatedBatches:
     """The training batches, in the network's units."""
     normalisation = factories.make_normalisation(config, source.scan)
+    found = make_examples_at(setup, source, TRAIN, normalisation.example)
+
+    def numbered(numbers):
+        return found(numbers) | {"number": to_mesh(numbers, setup.batch_layout)}
+
     return SimulatedBatches(
-        make_examples_at(setup, source, TRAIN, normalisation.example),
+        numbered if config.model.dropout else found,
         batch_size=setup.batch_size,
         block=setup.block,
         num_examples=config.dataset.num_examples,

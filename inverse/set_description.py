@@ -13,6 +13,7 @@ _DATASET_FIELDS = (
     "held_out_share",
     "held_out_space_groups",
     "zone_axes",
+    "strains",
     "extent_a",
     "scan_fraction",
     "energy_ev",
