@@ -20,6 +20,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import results_file
+from benchmarks.layer_layouts import LAYOUTS, DenseLayer
 from benchmarks.peer_process import PeerProcess
 from inverse import factories
 from inverse.check_config import check_config
@@ -156,6 +157,14 @@ def _rates(config) -> dict:
     return {"tflop_per_sample": round(work / 1e12, 5), "batch_sizes": table}
 
 
+def _layouts(config) -> dict:
+    layers = {layout: DenseLayer(config, layout) for layout in LAYOUTS}
+    return {
+        "dense_layer": layers["NHWC"].what,
+        "median_ms_of_dense_layer": _measured(layers),
+    }
+
+
 def _beside_pytorch(config) -> dict:
     # PyTorch's threads spin for a while after their work.
     contenders = {
@@ -187,6 +196,7 @@ def main(argv: list[str]) -> None:
         if not pathlib.Path(_TORCH.value).exists():
             raise app.UsageError(f"--torch_python={_TORCH.value}: not found.")
         results |= _beside_pytorch(config)
+    results |= _layouts(config)
     results |= _rates(config)
     results["matrix_product_tflops"] = round(_product_tflops(config.model.dtype), 4)
     best = max(row["tflops"] for row in results["batch_sizes"].values())

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse import losses, optimizer
+from inverse import convolution, losses, optimizer
 from inverse.models import FCDenseNet
 from inverse.normalisation import Normalisation
 from inverse.scan import Scan
@@ -86,6 +86,11 @@ def make_network(
             dropout=model.dropout,
             remat=remat,
             axis_name=axis_name,
+            convolve=(
+                convolution.convolve_with_products
+                if config.machine.platform == "cpu"
+                else convolution.convolve
+            ),
             dtype=jnp.dtype(model.dtype),
             rngs=rngs,
         )

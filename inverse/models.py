@@ -4,24 +4,19 @@ Layers and sizes follow the network of "Exascale Deep Learning for Scientific In
 Problems" (arXiv:1909.11150): 220 million parameters in 32 tensors.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from inverse.convolution import convolve
+
+Convolve = Callable[[jax.Array, jax.Array], jax.Array]
+
 UPSAMPLINGS = ("paper", "resize", "deconvolution")
 
 _kernel_init = nnx.initializers.he_normal()
-
-
-def _convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolves [n, y, x, c] with [y, x, c, d] to [n, y, x, d]."""
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        window_strides=(1, 1),
-        padding="SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
 
 
 def level_sides_and_blocks(
@@ -57,14 +52,16 @@ class _Kernel(nnx.Module):
         fan_out: int,
         *,
         bias: bool = False,
+        convolve: Convolve = convolve,
         rngs: nnx.Rngs,
     ):
+        self.convolve = convolve
         shape = (size, size, fan_in, fan_out)
         self.kernel = nnx.Param(_kernel_init(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(fan_out)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = _convolution(x, self.kernel[...])
+        x = self.convolve(x, self.kernel[...].astype(x.dtype))
         return (
             x
             if self.bias is None
@@ -95,12 +92,15 @@ class DenseBlock(nnx.Module):
         size: int,
         *,
         dropout: float = 0.0,
+        convolve: Convolve = convolve,
         rngs: nnx.Rngs,
     ):
         """Creates `num_layers` kernels of `size` x `size` with `growth` outputs."""
         self.num_layers, self.dropout = num_layers, dropout
         for i in range(num_layers):
-            layer = _Kernel(size, fan_in + i * growth, growth, rngs=rngs)
+            layer = _Kernel(
+                size, fan_in + i * growth, growth, convolve=convolve, rngs=rngs
+            )
             setattr(self, f"layer_{i}", layer)
 
     def __call__(
@@ -183,6 +183,7 @@ class FCDenseNet(nnx.Module):
         dropout: float = 0.0,
         remat: bool = False,
         axis_name: str | None = None,
+        convolve: Convolve = convolve,
         dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ):
@@ -201,6 +202,7 @@ class FCDenseNet(nnx.Module):
           remat: keep no more than the inputs of every dense block for the backward
             pass, and compute the rest again.
           axis_name: mesh axis over which batch statistics are shared.
+          convolve: (images, kernel) -> images, of all layers that are not 1 x 1.
           dtype: of the computation; parameters are float32.
           rngs: source of the initial values.
         """
@@ -208,7 +210,10 @@ class FCDenseNet(nnx.Module):
             raise ValueError(f"{layers_down=} and {layers_up=} differ in length.")
         self.dtype, self.remat, self.dropout = dtype, remat, dropout
         self.num_levels = len(layers_down)
-        self.CONV_INIT = _Kernel(kernel_size, channels, growth, bias=True, rngs=rngs)
+        self.convolve = convolve
+        self.CONV_INIT = _Kernel(
+            kernel_size, channels, growth, bias=True, convolve=convolve, rngs=rngs
+        )
         width, skips, block = growth, [], 0
         for level, layers in enumerate(layers_down):
             self._block(block, layers, width, growth, kernel_size, rngs)
@@ -228,7 +233,13 @@ class FCDenseNet(nnx.Module):
 
     def _block(self, number, layers, fan_in, growth, size, rngs) -> None:
         block = DenseBlock(
-            layers, fan_in, growth, size, dropout=self.dropout, rngs=rngs
+            layers,
+            fan_in,
+            growth,
+            size,
+            dropout=self.dropout,
+            convolve=self.convolve,
+            rngs=rngs,
         )
         setattr(self, f"DB_{number}", block)
 

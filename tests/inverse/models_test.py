@@ -99,7 +99,7 @@ def test_a_small_network_maps_stacks_to_maps_and_learns(upsampling):
         upsampling=upsampling,
         rngs=nnx.Rngs(0),
     )
-    patterns = jax.random.normal(jax.random.key(0), (2, 16, 16, 16))
+    patterns = jax.random.normal(jax.random.key(0), (2, 16, 16, config.model.channels))
     assert model(patterns, train=False).shape == (2, 16, 16)
     grads = nnx.grad(lambda m: jnp.abs(m(patterns, train=True) - 1).mean())(model)
     for leaf in jax.tree.leaves(nnx.to_pure_dict(nnx.state(grads))):

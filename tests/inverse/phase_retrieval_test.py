@@ -36,7 +36,8 @@ def thin():
     spectrum = probe.probe_spectrum(grid, ENERGY_EV, SCAN.semiangle_mrad)
     places = jnp.asarray(probe.raster((0.0, 0.0), (8.0, 8.0), SCAN.positions))
     probes = probe.place_probes(spectrum, places, grid)
-    waves = probes * np.exp(1j * interaction_parameter(ENERGY_EV) * density)
+    phase = interaction_parameter(ENERGY_EV) * density
+    waves = np.asarray(probes) * np.exp(1j * phase)
     far = np.fft.fftshift(np.fft.fft2(waves, norm="ortho"), axes=(1, 2))
     return density, probes, np.moveaxis(np.abs(far) ** 2, 0, -1)
 

@@ -235,6 +235,7 @@ def test_bfloat16_stays_near_float32():
     assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(narrow.params))
 
 
+@pytest.mark.slow
 def test_what_is_dropped_depends_on_the_sample_not_on_the_device():
     numbers = np.stack([np.zeros(BATCH), np.arange(BATCH)], -1).astype(np.uint32)
     batch = _batch() | {"number": jnp.asarray(numbers)}
