@@ -95,6 +95,8 @@ def open_source(config) -> Source:
             scaling="none",  # that is the normalisation's
             blur_a=dataset.blur_a,
             ranges=ranges,
+            # Few waves stay in a processor's cache; an accelerator wants to be filled.
+            batch_size=4 if jax.default_backend() == "cpu" else 64,
         )
 
         def example(key):

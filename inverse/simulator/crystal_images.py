@@ -5,7 +5,6 @@ and all positions of the scan are sums of them.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,12 +16,13 @@ from inverse.simulator.coherence import blur_scan
 from inverse.simulator.detector import annular_mask, collect
 from inverse.simulator.distorted_crystal import DistortionRange, Example, make_draw
 from inverse.simulator.electron import wavelength_a
-from inverse.simulator.grid import BAND_LIMIT, Grid
+from inverse.simulator.grid import BAND_LIMIT, Grid, smooth_size
 from inverse.simulator.multislice import propagator, transmission
 from inverse.simulator.oxides import Oxide
 from inverse.simulator.perovskite import OXYGEN
 from inverse.simulator.phase_contrast import integrate
 from inverse.simulator.phonons import displace
+from inverse.simulator.poisson import poisson
 from inverse.simulator.potential import form_factors, slice_potentials
 from inverse.simulator.s_matrix import (
     beam_amplitudes,
@@ -79,15 +79,7 @@ def crystal_grid(oxide: Oxide, counts: tuple[int, int, int], seen: Microscope) -
     """The grid of a crystal that propagates `outer_mrad`, of 5-smooth size."""
     finest = BAND_LIMIT / 2 * 1e3 * wavelength_a(seen.energy_ev) / seen.outer_mrad
     sides = [oxide.pseudo_cubic_a * counts[axis] for axis in (1, 0)]
-    return Grid(tuple(sides), tuple(_smooth(side / finest) for side in sides))
-
-
-def _smooth(least: float) -> int:
-    """The next even number with no prime factor above 5: fast to transform."""
-    size = 2 * math.ceil(least / 2)
-    while (2 * 3 * 5) ** 12 % size:
-        size += 2
-    return size
+    return Grid(tuple(sides), tuple(smooth_size(side / finest) for side in sides))
 
 
 def fit_to_grid(example: Example, counts: tuple[int, int, int], grid: Grid) -> Example:
@@ -251,7 +243,7 @@ def _count(key: jax.Array, collected: jax.Array, electrons: float) -> jax.Array:
     """
     rings, deflections = jax.random.split(key)
     expected = electrons * jnp.maximum(collected[:2], 0)
-    counted = jax.random.poisson(rings, expected) / electrons
+    counted = poisson(rings, expected) / electrons
     spread = jnp.sqrt(jnp.maximum(collected[5], 0) / 2 / electrons)
     shake = spread[None] * jax.random.normal(deflections, collected[3:5].shape)
     return collected.at[:2].set(counted).at[3:5].add(shake)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import ase
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from inverse.simulator.errors import SimulatorError
@@ -92,3 +94,48 @@ def _disc(atoms: ase.Atoms, extent_a: float, slice_thickness_a: float) -> dict:
         "slice_thickness_a": period / count,
         "cell_a": (lx, ly),
     }
+
+
+class Disc(NamedTuple):
+    """The atoms of one period that lie in a square.
+
+    Attributes:
+      positions_a: [slices, species, atoms, (x, y)] [A], those in the square first.
+      counts: [slices, species] atoms in the square.
+    """
+
+    positions_a: jax.Array
+    counts: jax.Array
+
+
+def place_disc(
+    crystals: Crystals,
+    chosen: jax.Array,
+    shift: jax.Array,
+    azimuth: jax.Array,
+    side_a: float,
+) -> Disc:
+    """Shifts and turns a crystal in the square 0 ... side_a.
+
+    Args:
+      crystals: see stack_crystals.
+      chosen: number of the crystal.
+      shift: (x, y), in periods of the crystal, -0.5 ... 0.5.
+      azimuth: by which it is turned about the square's middle [rad].
+      side_a: of the square.
+    """
+    shift_a = jnp.asarray(crystals.cell_a)[chosen] * shift
+    positions = jnp.asarray(crystals.positions_a)[chosen]
+    x, y = (positions[..., i] + shift_a[i] for i in (0, 1))
+    turned = jnp.stack(
+        [
+            x * jnp.cos(azimuth) - y * jnp.sin(azimuth),
+            x * jnp.sin(azimuth) + y * jnp.cos(azimuth),
+        ],
+        axis=-1,
+    )
+    inside = jnp.all(jnp.abs(turned) < side_a / 2, axis=-1)
+    inside &= jnp.asarray(crystals.weights)[chosen] > 0
+    inside_first = jnp.argsort(~inside, axis=-1)
+    ordered = jnp.take_along_axis(turned, inside_first[..., None], axis=-2)
+    return Disc(ordered + side_a / 2, inside.sum(axis=-1))

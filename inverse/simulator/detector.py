@@ -9,6 +9,7 @@ import numpy as np
 from inverse.simulator.electron import wavelength_a
 from inverse.simulator.errors import SimulatorError
 from inverse.simulator.grid import Grid
+from inverse.simulator.poisson import poisson
 
 SCALINGS = ("none", "sqrt", "log")
 
@@ -106,7 +107,7 @@ def collect(patterns: jax.Array, masks: jax.Array | Sequence[jax.Array]) -> jax.
 
 def count(key: jax.Array, patterns: jax.Array, dose: jax.Array) -> jax.Array:
     """Patterns as counted with `dose` electrons each, still per incident electron."""
-    return jax.random.poisson(key, patterns * dose).astype(jnp.float32) / dose
+    return poisson(key, patterns * dose) / dose
 
 
 def scale_intensity(intensity: jax.Array, scaling: str, gain: float = 1.0) -> jax.Array:

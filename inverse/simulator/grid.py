@@ -1,6 +1,7 @@
 """The periodic grid that waves and potentials are sampled on."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -9,6 +10,14 @@ from inverse.simulator.errors import SimulatorError, check_range
 # Of Nyquist: products of two functions limited to it do not alias into it.
 BAND_LIMIT = 2 / 3
 _TAPER = 0.01
+
+
+def smooth_size(least: float) -> int:
+    """The next even number with no prime factor above 5: fast to transform."""
+    size = 2 * math.ceil(least / 2)
+    while (2 * 3 * 5) ** 12 % size:
+        size += 2
+    return size
 
 
 @dataclasses.dataclass(frozen=True)
