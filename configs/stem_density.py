@@ -42,7 +42,7 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
         _make_small(config)
         config.num_steps = 4000
         config.per_device_batch_size = 16
-        config.dataset.num_examples = 3072
+        config.dataset.num_examples = 4096
         config.model.growth = 16
         config.model.layers_down = (2, 2)
         config.model.layers_bottleneck = 2

@@ -92,10 +92,10 @@ def test_a_small_network_maps_stacks_to_maps_and_learns(upsampling):
     config = stem_density.get_config("smoke")
     model = FCDenseNet(
         channels=config.model.channels,
-        growth=config.model.growth,
-        layers_down=tuple(config.model.layers_down),
-        layers_bottleneck=config.model.layers_bottleneck,
-        layers_up=tuple(config.model.layers_up),
+        growth=4,
+        layers_down=(1, 1),
+        layers_bottleneck=1,
+        layers_up=(1, 1),
         upsampling=upsampling,
         rngs=nnx.Rngs(0),
     )
