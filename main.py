@@ -18,7 +18,9 @@ from inverse import inference as inverse_inference
 from inverse import simulate as inverse_simulate
 from inverse import train as inverse_train
 from inverse.errors import ConfigError as InverseConfigError
+from inverse.predict import predict
 from inverse.simulator.errors import SimulatorError
+from inverse.write_set import write_set
 from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED
@@ -38,7 +40,10 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of everything a run l
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "sample", "plan", "simulate", "verify", "report", "doctor"],
+    [
+        *("train", "evaluate", "sample", "predict", "simulate"),
+        *("plan", "verify", "report", "doctor"),
+    ],
     "What to do.",
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what would be done, and stop.")
@@ -58,6 +63,7 @@ _SEED = flags.DEFINE_integer(
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
 )
+_INPUT = flags.DEFINE_string("input", None, "With --mode=predict: the scan's file.")
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
 )
@@ -126,7 +132,6 @@ def _run() -> None:
 
 
 def _run_gan(config) -> None:
-    _refuse_simulating()
     if _DRY_RUN.value:
         gan_describe.describe(config)
     elif _WORKDIR.value is None:
@@ -140,6 +145,11 @@ def _run_gan(config) -> None:
             "--mode=plan: pairs of different labels exchange nothing, so there is "
             "nothing to plan; see --dry_run."
         )
+    elif _MODE.value in ("predict", "simulate"):
+        raise ConfigError(
+            f"--mode={_MODE.value}: this workload cannot do that; choose train, "
+            "evaluate or sample."
+        )
     else:
         gan_inference.sample(
             config,
@@ -152,7 +162,6 @@ def _run_gan(config) -> None:
 
 
 def _run_inverse(config) -> None:
-    _refuse_simulating()
     if _DRY_RUN.value:
         inverse_describe.describe(config, _DEVICES.value)
     elif _MODE.value == "plan":
@@ -163,18 +172,16 @@ def _run_inverse(config) -> None:
         inverse_train.train_and_evaluate(config, _WORKDIR.value, _survival())
     elif _MODE.value == "evaluate":
         inverse_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
+    elif _MODE.value == "simulate":
+        write_set(config, _WORKDIR.value)
+    elif _MODE.value == "predict":
+        if _INPUT.value is None:
+            raise InverseConfigError("--input is missing: name the file to read.")
+        predict(config, _WORKDIR.value, _CHECKPOINT.value, _INPUT.value)
     else:
         raise InverseConfigError(
             f"--mode={_MODE.value}: this workload cannot do that; choose train, "
-            "evaluate or plan."
-        )
-
-
-def _refuse_simulating() -> None:
-    if _MODE.value == "simulate":
-        raise ConfigError(
-            "--mode=simulate: needs --config=configs/simulate.py, which names a "
-            "specimen."
+            "evaluate, predict, simulate or plan."
         )
 
 

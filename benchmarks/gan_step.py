@@ -6,13 +6,13 @@ python -m benchmarks.gan_step [--pairs=10] [--torch_python=A_PYTHON_WITH_TORCH]
 
 import pathlib
 import statistics
-import subprocess
 import time
 
 import jax
 from absl import app, flags
 
 from benchmarks import results_file
+from benchmarks.peer_process import PeerProcess
 from benchmarks.stack import StackOfPairs
 
 _FEATURES = flags.DEFINE_list("features", ["512", "256", "128"], "Channels by stage.")
@@ -28,28 +28,12 @@ _TORCH = flags.DEFINE_string(
 _PEER = pathlib.Path(__file__).parent / "peers" / "torch_dcgan.py"
 
 
-class _Peer:
-    """PyTorch's step, in a process of its own."""
-
-    def __init__(self, form: str, channels_last: bool):
-        command = [_TORCH.value, str(_PEER), f"--pairs={_PAIRS.value}"]
-        command += [f"--features={','.join(_FEATURES.value)}", f"--form={form}"]
-        command += [f"--channels={_CHANNELS.value}"]
-        command += [f"--batch_size={_BATCH_SIZE.value}"]
-        command += ["--channels_last"] if channels_last else []
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.version = self._process.stdout.readline().strip()
-
-    def seconds(self, steps: int) -> float:
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+def _peer(form: str, channels_last: bool) -> PeerProcess:
+    """PyTorch's step."""
+    command = [_TORCH.value, str(_PEER), f"--pairs={_PAIRS.value}", f"--form={form}"]
+    command += [f"--features={','.join(_FEATURES.value)}"]
+    command += [f"--channels={_CHANNELS.value}", f"--batch_size={_BATCH_SIZE.value}"]
+    return PeerProcess(command + (["--channels_last"] if channels_last else []))
 
 
 def _ours() -> dict[str, StackOfPairs]:
@@ -64,13 +48,13 @@ def _ours() -> dict[str, StackOfPairs]:
     }
 
 
-def _peers() -> dict[str, _Peer]:
+def _peers() -> dict[str, PeerProcess]:
     if not pathlib.Path(_TORCH.value).exists():
         print(f"--torch_python={_TORCH.value}: not found, measuring ours alone.")
         return {}
-    peers = {"torch": _Peer("loop", False), "torch channels_last": _Peer("loop", True)}
+    peers = {"torch": _peer("loop", False), "torch channels_last": _peer("loop", True)}
     if _PAIRS.value > 1:
-        peers["torch vmap"] = _Peer("vmap", False)
+        peers["torch vmap"] = _peer("vmap", False)
     return peers
 
 

@@ -101,10 +101,14 @@ def inverse_base() -> ml_collections.ConfigDict:
     config.dataset = dataset = ml_collections.ConfigDict()
     dataset.structures = ""  # folder of CIFs; empty: embedded ones
     dataset.num_examples = 0  # that are trained on, again and again; 0: all are new
+    dataset.stored = ""  # folder of --mode=simulate; empty: simulated while training
+    dataset.corrupt_shards = "stop"  # or skip: others take the place of what they held
+    dataset.shard_examples = 256  # of a file that --mode=simulate writes
     dataset.split_seed = 0
     dataset.held_out_share = 0.2  # of the materials
     dataset.held_out_space_groups = (229,)
     dataset.zone_axes = ((0, 0, 1), (1, 1, 0), (1, 1, 1))
+    dataset.strains = (0.0,)  # of the lattices that are trained on, each a crystal
     dataset.extent_a = 100.0  # side of what is simulated
     dataset.scan_fraction = 0.5  # of it, in the middle, that is scanned
     dataset.energy_ev = 100e3
@@ -122,6 +126,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     dataset.bins = 8  # of a pattern along an axis, for positions
     dataset.intensity = "sqrt"  # of the patterns: or linear, log
     dataset.pattern_scale = 1.0
+    dataset.pattern_mean = 0.96  # of a training pixel, where a file gives no dose
     dataset.density_mean_va = 0.0
     dataset.density_scale_va = 1.0
 
@@ -144,6 +149,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     evaluation.num_examples = 64  # of each split
     evaluation.best_metric = "relative_l2"
     evaluation.num_panels = 4
+    evaluation.phase_retrieval_steps = 50  # of that baseline; 0: it is left out
 
     config.model = model = ml_collections.ConfigDict()
     model.channels = 1024  # probe positions
@@ -154,7 +160,8 @@ def inverse_base() -> ml_collections.ConfigDict:
     model.layers_bottleneck = 3
     model.layers_up = (4, 2, 1)
     model.upsampling = "resize"
-    model.remat = False
+    model.dropout = 0.0  # share of a dense layer's outputs, in training
+    model.remat = "auto"  # where machine.memory_gib is too little; or always, never
     model.batch_statistics = "shared"  # of all devices, or each its own: local
     model.dtype = "bfloat16"
 
@@ -174,6 +181,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     machine.platform = "gpu"
     machine.device_tflops = 400.0  # sustained by one device in this network
     machine.link_gb_per_second = 25.0  # of one device, to reduce over
+    machine.memory_gib = 80.0  # of one device
     machine.latency_us = 50.0  # of one reduction of nothing
     return config
 

@@ -21,6 +21,7 @@ class SimulatedBatches:
         batch_size: int,
         block: slice,
         num_examples: int = 0,
+        keep: bool = True,
     ):
         """Creates the block.
 
@@ -28,8 +29,9 @@ class SimulatedBatches:
           examples_at: numbers uint32 [n, 2] -> examples.
           batch_size: of the whole batch, over all processes.
           block: this process's positions in every batch.
-          num_examples: after so many the first ones come again, kept in memory; 0:
-            every batch is new. A multiple of `batch_size`.
+          num_examples: after so many the first ones come again; 0: every batch is
+            new. A multiple of `batch_size`.
+          keep: those that come again in memory.
         """
         if not 0 <= block.start < block.stop <= batch_size:
             raise ValueError(f"{block=} does not lie in a batch of {batch_size}.")
@@ -40,6 +42,7 @@ class SimulatedBatches:
         self._examples_at = examples_at
         self._batch_size, self._block = batch_size, block
         self._period, self._kept = num_examples // batch_size, {}
+        self._keep = keep and self._period > 0
 
     def numbers_at(self, step: int) -> np.ndarray:
         """Numbers [n, 2] of the block's examples at `step`."""
@@ -51,7 +54,7 @@ class SimulatedBatches:
 
     def batch_at(self, step: int) -> Any:
         """Returns the examples of `step`, whichever were asked for before."""
-        if not self._period:
+        if not self._keep:
             return self._examples_at(self.numbers_at(step))
         place = step % self._period
         if place not in self._kept:

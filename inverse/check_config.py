@@ -3,9 +3,11 @@
 import difflib
 import math
 
+from input_pipeline.stored import WHEN_CORRUPT
 from inverse.errors import ConfigError
 from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
+from inverse.memory import REMATS
 from inverse.models import UPSAMPLINGS
 from inverse.normalisation import INTENSITIES, LAYOUTS
 from inverse.optimizer import SCHEDULES
@@ -13,6 +15,7 @@ from parallel.compiler_options import PLATFORMS
 from parallel.reduction_plan import POLICIES, WIRE_DTYPES
 
 _CHOICES = {
+    "dataset.corrupt_shards": WHEN_CORRUPT,
     "dataset.intensity": INTENSITIES,
     "dataset.layout": LAYOUTS,
     "optimizer.loss": LOSSES,
@@ -20,6 +23,7 @@ _CHOICES = {
     "evaluation.best_metric": SCORES,
     "model.upsampling": UPSAMPLINGS,
     "model.batch_statistics": ("shared", "local"),
+    "model.remat": REMATS,
     "model.dtype": ("float32", "bfloat16", "float16"),
     "parallel.policy": POLICIES,
     "parallel.wire_dtype": ("", *WIRE_DTYPES),
@@ -33,7 +37,9 @@ _POSITIVE = (
     "log_every_steps",
     "checkpoint_every_steps",
     "keep_checkpoints",
+    "dataset.shard_examples",
     "dataset.pattern_scale",
+    "dataset.pattern_mean",
     "dataset.density_scale_va",
     "optimizer.huber_start",
     "optimizer.huber_end",
@@ -56,6 +62,7 @@ _POSITIVE = (
     "parallel.largest_mib",
     "parallel.last_mib",
     "machine.device_tflops",
+    "machine.memory_gib",
     "machine.link_gb_per_second",
     "machine.latency_us",
 )
@@ -97,6 +104,12 @@ def _check_scan(config) -> None:
             "must be 0, or a multiple of config.per_device_batch_size="
             f"{config.per_device_batch_size} times the devices",
         )
+    if config.evaluation.phase_retrieval_steps < 0:
+        _refuse(
+            "evaluation.phase_retrieval_steps",
+            config.evaluation.phase_retrieval_steps,
+            "must be 0 or more",
+        )
     if not 0 < dataset.held_out_share < 1:
         _refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
 
@@ -124,8 +137,17 @@ def check_config(config) -> None:
             config.parallel.micro_batches,
             f"must divide config.per_device_batch_size={config.per_device_batch_size}",
         )
+    if not 0 <= config.model.dropout < 1:
+        _refuse("model.dropout", config.model.dropout, "must be in [0, 1)")
     if not 0 <= config.optimizer.ema_decay < 1:
         _refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
+    settings = config.optimizer
+    if settings.schedule == "cosine" and settings.warm_steps >= config.num_steps:
+        _refuse(
+            "optimizer.warm_steps",
+            settings.warm_steps,
+            f"must be fewer than config.num_steps={config.num_steps}",
+        )
     _check_scan(config)
     model = config.model
     if len(model.layers_down) != len(model.layers_up):

@@ -1,7 +1,8 @@
-"""The examples of a configuration: simulated where they are used."""
+"""The examples of a configuration: simulated where they are used, or read."""
 
 import math
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,15 +10,18 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from input_pipeline.simulated import SimulatedBatches
+from input_pipeline.stored import StoredExamples
 from inverse import baselines, factories
 from inverse.evaluate import Evaluator, HeldOut
 from inverse.materials import embedded_materials, materials_of, split_materials
+from inverse.phase_retrieval import single_slice_phase
 from inverse.scan import Scan
+from inverse.set_description import require_same_examples
 from inverse.setup import Setup
 from inverse.simulator.crystals import stack_crystals
 from inverse.simulator.electron import wavelength_a
 from inverse.simulator.examples import Ranges, make_example_fn
-from inverse.simulator.specimen import orient
+from inverse.simulator.specimen import orient, strain
 from parallel.mesh import DATA_AXIS, spmd, to_host, to_mesh
 
 TRAIN = "train"
@@ -33,11 +37,13 @@ class Source(NamedTuple):
         V Å}); "train" and splits whose materials it does not hold.
       scan: geometry of all examples.
       materials: names of each split's materials.
+      stored: split -> the same examples in files; empty: they are simulated.
     """
 
     examples: dict[str, Callable[[jax.Array], dict[str, jax.Array]]]
     scan: Scan
     materials: dict[str, tuple[str, ...]]
+    stored: Mapping[str, StoredExamples] = types.MappingProxyType({})
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -69,11 +75,14 @@ def open_source(config) -> Source:
     )
     side = math.isqrt(model.channels)
 
-    def example_of(members):
+    def example_of(split, members):
+        # What is held out is as it is in nature.
+        strains = dataset.strains if split == TRAIN else (0.0,)
         oriented = [
-            orient(material.atoms, tuple(axis))
+            strain(orient(material.atoms, tuple(axis)), *(share,) * 3)
             for material in members
             for axis in dataset.zone_axes
+            for share in strains
         ]
         simulate = make_example_fn(
             stack_crystals(oriented, dataset.extent_a),
@@ -97,8 +106,8 @@ def open_source(config) -> Source:
         return example
 
     scanned_a = dataset.extent_a * dataset.scan_fraction
-    return Source(
-        {name: example_of(members) for name, members in splits.items()},
+    source = Source(
+        {name: example_of(name, members) for name, members in splits.items()},
         Scan(
             positions=(side, side),
             step_a=scanned_a / side,
@@ -109,6 +118,23 @@ def open_source(config) -> Source:
         ),
         {name: tuple(m.name for m in members) for name, members in splits.items()},
     )
+    return with_stored(config, source)
+
+
+def with_stored(config, source: Source) -> Source:
+    """Opens the files that `config.dataset.stored` names, if any, and checks them."""
+    dataset = config.dataset
+    if not dataset.stored:
+        return source
+    require_same_examples(config, dataset.stored)
+    stored = {
+        # A score over fewer examples would be another score.
+        name: StoredExamples(
+            dataset.stored, name, dataset.corrupt_shards if name == TRAIN else "stop"
+        )
+        for name in source.examples
+    }
+    return source._replace(stored=stored)
 
 
 def example_key(seed_key: jax.Array, split: str, number: jax.Array) -> jax.Array:
@@ -118,11 +144,15 @@ def example_key(seed_key: jax.Array, split: str, number: jax.Array) -> jax.Array
 
 
 def make_examples_at(
-    setup: Setup, source: Source, split: str, transform: Callable[[dict], dict]
+    setup: Setup,
+    source: Source,
+    split: str,
+    transform: Callable[[dict], dict] | None = None,
 ) -> Callable[[np.ndarray], Any]:
     """Makes numbers [n, 2] of this process -> examples of all, on the mesh.
 
-    Every device simulates its own share of a batch, one example after another.
+    Every device simulates its own share of a batch, one example after another; of a
+    stored set every process reads its own.
 
     Args:
       setup: of the run.
@@ -130,34 +160,56 @@ def make_examples_at(
       split: whose.
       transform: of an example, e.g. to the network's units.
     """
-    example = source.examples[split]
+    divided = PartitionSpec(DATA_AXIS)
+
+    def mapped(function):
+        return spmd(function, setup.mesh, in_specs=divided, out_specs=divided)
 
     def make_share(numbers: jax.Array) -> dict[str, jax.Array]:
         def make(number):
-            return transform(example(example_key(setup.key, split, number)))
+            return source.examples[split](example_key(setup.key, split, number))
 
         return jax.lax.map(make, numbers)
 
-    divided = PartitionSpec(DATA_AXIS)
-    simulate = spmd(make_share, setup.mesh, in_specs=divided, out_specs=divided)
-    return lambda numbers: simulate(to_mesh(numbers, setup.batch_layout))
+    if split in source.stored:
+        read = source.stored[split].read
+
+        def found(numbers):
+            return to_mesh(read(numbers), setup.batch_layout)
+    else:
+        simulate = mapped(make_share)
+
+        def found(numbers):
+            return simulate(to_mesh(numbers, setup.batch_layout))
+
+    if transform is None:
+        return found
+    # A program of its own: it rounds alike, wherever the examples come from.
+    arrange = mapped(jax.vmap(transform))
+    return lambda numbers: arrange(found(numbers))
 
 
 def make_batches(config, setup: Setup, source: Source) -> SimulatedBatches:
     """The training batches, in the network's units."""
     normalisation = factories.make_normalisation(config, source.scan)
+    found = make_examples_at(setup, source, TRAIN, normalisation.example)
+
+    def numbered(numbers):
+        return found(numbers) | {"number": to_mesh(numbers, setup.batch_layout)}
+
     return SimulatedBatches(
-        make_examples_at(setup, source, TRAIN, normalisation.example),
+        numbered if config.model.dropout else found,
         batch_size=setup.batch_size,
         block=setup.block,
         num_examples=config.dataset.num_examples,
+        keep=TRAIN not in source.stored,  # such a set may be larger than the memory
     )
 
 
 def take(setup: Setup, source: Source, split: str, num: int) -> dict[str, np.ndarray]:
     """Simulates the first `num` examples of a split, in physical units, on the host."""
     batches = SimulatedBatches(
-        make_examples_at(setup, source, split, lambda example: example),
+        make_examples_at(setup, source, split),
         batch_size=setup.batch_size,
         block=setup.block,
     )
@@ -169,19 +221,18 @@ def take(setup: Setup, source: Source, split: str, num: int) -> dict[str, np.nda
 
 
 def _hold_out(config, setup: Setup, source: Source, split: str) -> HeldOut:
-    examples = take(setup, source, split, config.evaluation.num_examples)
+    evaluation, mean = config.evaluation, config.dataset.density_mean_va
+    examples = take(setup, source, split, evaluation.num_examples)
     patterns, density = examples["patterns"], examples["density"]
-    mean, shape = config.dataset.density_mean_va, density.shape[1:]
-    return HeldOut(
-        patterns,
-        density,
-        {
-            "mean": baselines.mean_map(mean, len(density), shape),
-            "idpc": baselines.integrated_centre_of_mass(
-                patterns, source.scan, mean, shape
-            ),
-        },
-    )
+    given = (patterns, source.scan, mean, density.shape[1:])
+    maps = {
+        "mean": baselines.mean_map(mean, len(density), density.shape[1:]),
+        "idpc": baselines.integrated_centre_of_mass(*given),
+    }
+    if evaluation.phase_retrieval_steps:
+        steps = evaluation.phase_retrieval_steps
+        maps["single_slice"] = single_slice_phase(*given, steps)
+    return HeldOut(patterns, density, maps)
 
 
 def make_evaluator(config, setup: Setup, source: Source) -> Evaluator:

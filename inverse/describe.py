@@ -79,11 +79,14 @@ def describe(config, num_devices: int | None = None) -> None:
 def _describe_memory(config, setup) -> None:
     print("memory per device [MiB], estimated, without what the compiler adds:")
     print("  dense blocks      state  gradients   batch        kept   again      total")
+    largest_group = max(group.num_bytes for group in setup.plan.groups)
     for remat in (False, True):
-        found = memory.estimate(config, setup.abstract_state(), setup.plan, remat=remat)
+        found = memory.estimate(config, remat=remat, largest_group=largest_group)
         numbers = [size / (1 << 20) for size in (*found, found.total)]
         how = "made again" if remat else "kept"
-        chosen = " <- config.model.remat" if remat == config.model.remat else ""
+        chosen = ""
+        if remat == memory.needs_remat(config):
+            chosen = f" <- config.model.remat={config.model.remat!r}"
         print(
             f"  {how:12s}"
             + "{:11,.1f}{:11,.1f}{:8,.1f}{:12,.1f}{:8,.1f}{:11,.1f}".format(*numbers)

@@ -79,7 +79,7 @@ class Evaluator:
           splits: name -> examples.
           batch_size: examples that are predicted at a time.
         """
-        self._scan, self._splits, self._batch_size = scan, splits, batch_size
+        self._scan, self._splits, self.batch_size = scan, splits, batch_size
         predict = make_predict(network)
 
         def predict_density(params, batch_stats, patterns):
@@ -96,7 +96,7 @@ class Evaluator:
 
     def predict(self, params: Any, batch_stats: Any, patterns: np.ndarray):
         """Predicts maps [n, y, x] in V Å from intensities [n, ky, kx, position]."""
-        size = self._batch_size
+        size = self.batch_size
         found = []
         for start in range(0, len(patterns), size):
             part = patterns[start : start + size]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse import losses, optimizer
+from inverse import convolution, losses, optimizer
 from inverse.models import FCDenseNet
 from inverse.normalisation import Normalisation
 from inverse.scan import Scan
@@ -40,11 +40,17 @@ class Network(NamedTuple):
     axis_name: str | None
 
     def apply(
-        self, params: Any, batch_stats: Any, patterns: jax.Array, *, train: bool
+        self,
+        params: Any,
+        batch_stats: Any,
+        patterns: jax.Array,
+        *,
+        train: bool,
+        keys: jax.Array | None = None,
     ) -> tuple[jax.Array, Any]:
         """Returns (prediction [n, y, x], batch statistics after it)."""
         module = nnx.merge(self.graphdef, params, batch_stats)
-        prediction = module(patterns, train=train)
+        prediction = module(patterns, train=train, keys=keys)
         return prediction, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
@@ -56,8 +62,16 @@ def input_channels(config) -> int:
     return model.channels
 
 
-def make_network(config, axis_name: str | None = None) -> Network:
-    """Describes the network of `config`; nothing is computed."""
+def make_network(
+    config, axis_name: str | None = None, *, remat: bool = False
+) -> Network:
+    """Describes the network of `config`; nothing is computed.
+
+    Args:
+      config: the whole configuration.
+      axis_name: mesh axis over which batch statistics are shared, if any.
+      remat: compute dense blocks again for the backward pass, see memory.needs_remat.
+    """
     model = config.model
 
     def make(rngs: nnx.Rngs) -> FCDenseNet:
@@ -69,8 +83,14 @@ def make_network(config, axis_name: str | None = None) -> Network:
             layers_bottleneck=model.layers_bottleneck,
             layers_up=tuple(model.layers_up),
             upsampling=model.upsampling,
-            remat=model.remat,
+            dropout=model.dropout,
+            remat=remat,
             axis_name=axis_name,
+            convolve=(
+                convolution.convolve_with_products
+                if config.machine.platform == "cpu"
+                else convolution.convolve
+            ),
             dtype=jnp.dtype(model.dtype),
             rngs=rngs,
         )

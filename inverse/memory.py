@@ -8,7 +8,8 @@ import jax
 from inverse import factories
 from inverse.factories import Network
 from inverse.models import level_sides_and_blocks
-from inverse.train_state import TrainState
+
+REMATS = ("auto", "always", "never")
 
 
 class MemoryEstimate(NamedTuple):
@@ -71,19 +72,41 @@ def _largest_block(config) -> int:
 
 
 def estimate(
-    config, abstract_state: TrainState, plan, *, remat: bool
+    config, *, remat: bool, largest_group: int | None = None
 ) -> MemoryEstimate:
-    """Estimates one device's memory with or without recomputing dense blocks."""
-    changed = config.copy_and_resolve_references()
-    with changed.unlocked():
-        changed.model.remat = remat
+    """Estimates one device's memory with or without recomputing dense blocks.
+
+    Args:
+      config: the whole configuration.
+      remat: whether dense blocks are computed again.
+      largest_group: bytes of the reduction's largest buffer; by default, of all
+        gradients at once.
+    """
     parts = config.parallel.micro_batches
-    network = factories.make_network(changed)
-    largest_group = max(group.num_bytes for group in plan.groups)
+    network = factories.make_network(config, remat=remat)
+    params, wire = _num_bytes(network.params), config.parallel.wire_dtype or "float32"
+    if largest_group is None:
+        largest_group = params * jax.numpy.dtype(wire).itemsize // 4
     return MemoryEstimate(
-        state=_num_bytes(abstract_state),
-        gradients=_num_bytes(network.params) + largest_group,
+        # Parameters, Adam's two moments, the average.
+        state=4 * params + 2 * _num_bytes(network.batch_stats),
+        gradients=params + largest_group,
         batch=_num_bytes(factories.batch_shapes(config)),
-        kept=kept_bytes(network, changed) // parts,
+        kept=kept_bytes(network, config) // parts,
         again=_largest_block(config) // parts if remat else 0,
     )
+
+
+def needs_remat(config) -> bool:
+    """Whether dense blocks are to be computed again for the backward pass.
+
+    Of "auto": where the estimate without it exceeds nine tenths of
+    `config.machine.memory_gib`; the rest is left to the compiler. XLA's CPU back end
+    keeps what it could compute again, so that there it never helps.
+    """
+    if config.model.remat != "auto":
+        return config.model.remat == "always"
+    if config.machine.platform == "cpu":
+        return False
+    usable = 0.9 * config.machine.memory_gib * (1 << 30)
+    return estimate(config, remat=False).total > usable

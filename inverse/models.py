@@ -4,24 +4,19 @@ Layers and sizes follow the network of "Exascale Deep Learning for Scientific In
 Problems" (arXiv:1909.11150): 220 million parameters in 32 tensors.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from inverse.convolution import convolve
+
+Convolve = Callable[[jax.Array, jax.Array], jax.Array]
+
 UPSAMPLINGS = ("paper", "resize", "deconvolution")
 
 _kernel_init = nnx.initializers.he_normal()
-
-
-def _convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolves [n, y, x, c] with [y, x, c, d] to [n, y, x, d]."""
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        window_strides=(1, 1),
-        padding="SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
 
 
 def level_sides_and_blocks(
@@ -57,14 +52,16 @@ class _Kernel(nnx.Module):
         fan_out: int,
         *,
         bias: bool = False,
+        convolve: Convolve = convolve,
         rngs: nnx.Rngs,
     ):
+        self.convolve = convolve
         shape = (size, size, fan_in, fan_out)
         self.kernel = nnx.Param(_kernel_init(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(fan_out)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = _convolution(x, self.kernel[...])
+        x = self.convolve(x, self.kernel[...].astype(x.dtype))
         return (
             x
             if self.bias is None
@@ -72,24 +69,57 @@ class _Kernel(nnx.Module):
         )
 
 
+def drop(x: jax.Array, keys: jax.Array, share: float) -> jax.Array:
+    """Sets a share of every sample's values to zero and scales the others up.
+
+    Args:
+      x: [n, y, x, c].
+      keys: of the samples [n], so that a sample is the same on any device.
+      share: that is dropped, in [0, 1).
+    """
+    kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - share, x.shape[1:]))(keys)
+    return jnp.where(kept, x / (1 - share), 0).astype(x.dtype)
+
+
 class DenseBlock(nnx.Module):
     """Layers that each see the outputs of all before them."""
 
     def __init__(
-        self, num_layers: int, fan_in: int, growth: int, size: int, *, rngs: nnx.Rngs
+        self,
+        num_layers: int,
+        fan_in: int,
+        growth: int,
+        size: int,
+        *,
+        dropout: float = 0.0,
+        convolve: Convolve = convolve,
+        rngs: nnx.Rngs,
     ):
         """Creates `num_layers` kernels of `size` x `size` with `growth` outputs."""
-        self.num_layers = num_layers
+        self.num_layers, self.dropout = num_layers, dropout
         for i in range(num_layers):
-            layer = _Kernel(size, fan_in + i * growth, growth, rngs=rngs)
+            layer = _Kernel(
+                size, fan_in + i * growth, growth, convolve=convolve, rngs=rngs
+            )
             setattr(self, f"layer_{i}", layer)
 
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Returns (x and all outputs, the outputs alone), joined along channels."""
+    def __call__(
+        self, x: jax.Array, keys: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Returns (x and all outputs, the outputs alone), joined along channels.
+
+        Args:
+          x: [n, y, x, c].
+          keys: of the samples [n]; none: nothing is dropped.
+        """
         outputs = []
         for i in range(self.num_layers):
             seen = jnp.concatenate([x, *outputs], axis=-1)
-            outputs.append(getattr(self, f"layer_{i}")(nnx.relu(seen)))
+            output = getattr(self, f"layer_{i}")(nnx.relu(seen))
+            if keys is not None and self.dropout:
+                own = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+                output = drop(output, own, self.dropout)
+            outputs.append(output)
         new = jnp.concatenate(outputs, axis=-1)
         return jnp.concatenate([x, new], axis=-1), new
 
@@ -150,8 +180,10 @@ class FCDenseNet(nnx.Module):
         layers_bottleneck: int = 3,
         layers_up: tuple[int, ...] = (4, 2, 1),
         upsampling: str = "resize",
+        dropout: float = 0.0,
         remat: bool = False,
         axis_name: str | None = None,
+        convolve: Convolve = convolve,
         dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ):
@@ -166,17 +198,22 @@ class FCDenseNet(nnx.Module):
           layers_up: layers of each block on the way up, as many blocks as down.
           upsampling: "resize" (nearest neighbour), "deconvolution" (2 x 2 kernels)
             or "paper" (1 x 1 kernels with stride 2, which leave zeros between).
+          dropout: share of every dense layer's outputs that is dropped in training.
           remat: keep no more than the inputs of every dense block for the backward
             pass, and compute the rest again.
           axis_name: mesh axis over which batch statistics are shared.
+          convolve: (images, kernel) -> images, of all layers that are not 1 x 1.
           dtype: of the computation; parameters are float32.
           rngs: source of the initial values.
         """
         if len(layers_down) != len(layers_up):
             raise ValueError(f"{layers_down=} and {layers_up=} differ in length.")
-        self.dtype, self.remat = dtype, remat
+        self.dtype, self.remat, self.dropout = dtype, remat, dropout
         self.num_levels = len(layers_down)
-        self.CONV_INIT = _Kernel(kernel_size, channels, growth, bias=True, rngs=rngs)
+        self.convolve = convolve
+        self.CONV_INIT = _Kernel(
+            kernel_size, channels, growth, bias=True, convolve=convolve, rngs=rngs
+        )
         width, skips, block = growth, [], 0
         for level, layers in enumerate(layers_down):
             self._block(block, layers, width, growth, kernel_size, rngs)
@@ -195,31 +232,45 @@ class FCDenseNet(nnx.Module):
         self.CONV_FIN = _Kernel(1, width, 1, rngs=rngs)
 
     def _block(self, number, layers, fan_in, growth, size, rngs) -> None:
-        setattr(
-            self, f"DB_{number}", DenseBlock(layers, fan_in, growth, size, rngs=rngs)
+        block = DenseBlock(
+            layers,
+            fan_in,
+            growth,
+            size,
+            dropout=self.dropout,
+            convolve=self.convolve,
+            rngs=rngs,
         )
+        setattr(self, f"DB_{number}", block)
 
-    def _dense(self, number: int, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _dense(
+        self, number: int, x: jax.Array, keys: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
         block = getattr(self, f"DB_{number}")
-        return (jax.checkpoint(block) if self.remat else block)(x)
+        if keys is not None:
+            keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        return (jax.checkpoint(block) if self.remat else block)(x, keys)
 
-    def __call__(self, patterns: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, patterns: jax.Array, *, train: bool, keys: jax.Array | None = None
+    ) -> jax.Array:
         """Maps patterns to a map.
 
         Args:
           patterns: [n, y, x, channels]; sides divide by 2 per level.
           train: batch statistics if true, running statistics if false.
+          keys: of the samples [n], of what is dropped; none: nothing is.
 
         Returns:
           [n, y, x], float32.
         """
         x, skips = nnx.relu(self.CONV_INIT(patterns.astype(self.dtype))), []
         for level in range(self.num_levels):
-            x, _ = self._dense(level, x)
+            x, _ = self._dense(level, x, keys)
             skips.append(x)
             x = getattr(self, f"TD_{level}")(x, train)
-        _, new = self._dense(self.num_levels, x)
+        _, new = self._dense(self.num_levels, x, keys)
         for level in range(self.num_levels):
             x = getattr(self, f"TU_{level}")(new, skips.pop())
-            x, new = self._dense(self.num_levels + 1 + level, x)
+            x, new = self._dense(self.num_levels + 1 + level, x, keys)
         return self.CONV_FIN(x)[..., 0].astype(jnp.float32)

@@ -7,7 +7,7 @@ import jax
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from inverse import factories
+from inverse import factories, memory
 from inverse.errors import ConfigError
 from inverse.factories import Network
 from inverse.train_state import TrainState, create_train_state
@@ -102,7 +102,9 @@ def make_setup(config, devices: list | None = None) -> Setup:
     optimizer, learning_rate = factories.make_optimizer(config)
     return Setup(
         mesh=mesh,
-        network=factories.make_network(config, DATA_AXIS if shared else None),
+        network=factories.make_network(
+            config, DATA_AXIS if shared else None, remat=memory.needs_remat(config)
+        ),
         optimizer=optimizer,
         learning_rate=learning_rate,
         # The order is the same without the mesh, whose axis no tracer knows here.
@@ -124,6 +126,7 @@ def make_step(config, setup: Setup):
         planned(setup.plan, DATA_AXIS),
         ema_decay=config.optimizer.ema_decay,
         num_micro_batches=config.parallel.micro_batches,
+        dropout_key=jax.random.fold_in(setup.key, 1) if config.model.dropout else None,
     )
     replicated, divided = PartitionSpec(), PartitionSpec(DATA_AXIS)
     return spmd(

@@ -42,6 +42,9 @@ MAY_CHANGE = (
     "keep_checkpoints",
     "evaluation.",
     "machine.",
+    # The examples of a stored set are those that would be simulated.
+    "dataset.stored",
+    "dataset.shard_examples",
 )
 
 

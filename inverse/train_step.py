@@ -42,6 +42,7 @@ def make_train_step(
     *,
     ema_decay: float,
     num_micro_batches: int = 1,
+    dropout_key: jax.Array | None = None,
 ) -> Callable[[TrainState, dict], tuple[TrainState, dict[str, jax.Array]]]:
     """Makes train_step(state, batch) -> (state, metrics).
 
@@ -53,13 +54,19 @@ def make_train_step(
       ema_decay: of the averaged parameters.
       num_micro_batches: parts of a device's batch that take turns; their gradients
         are reduced once.
+      dropout_key: of all that is dropped; a batch's "number" [n, 2] and the step give
+        each sample its own. None: nothing is.
     """
 
     def train_step(state: TrainState, batch: dict[str, jax.Array]):
-        def value_and_grad(params, patterns, density):
+        def value_and_grad(params, patterns, density, *numbers):
             def scaled_loss(params):
                 prediction, batch_stats = network.apply(
-                    params, state.batch_stats, patterns, train=True
+                    params,
+                    state.batch_stats,
+                    patterns,
+                    train=True,
+                    keys=_keys(dropout_key, state.step, *numbers) if numbers else None,
                 )
                 loss = loss_fn(prediction, density, state.step).mean()
                 return loss * state.loss_scale.scale, (loss, batch_stats)
@@ -68,9 +75,11 @@ def make_train_step(
             return found, grads
 
         params = reduction.as_local(state.params)
-        (loss, batch_stats), grads = accumulated(value_and_grad, num_micro_batches)(
-            params, batch["patterns"], batch["density"]
-        )
+        parts = [batch["patterns"], batch["density"]]
+        if dropout_key is not None:
+            parts.append(batch["number"])
+        accumulate = accumulated(value_and_grad, num_micro_batches)
+        (loss, batch_stats), grads = accumulate(params, *parts)
         loss = reduction.mean(loss)
         if network.axis_name is None:  # otherwise they are shared already
             batch_stats = reduction.mean(batch_stats)
@@ -101,6 +110,16 @@ def make_train_step(
         return state, metrics
 
     return train_step
+
+
+def _keys(key: jax.Array, step: jax.Array, numbers: jax.Array) -> jax.Array:
+    """Keys of a step's samples [n], by their numbers uint32 [n, 2]."""
+    at = jax.random.fold_in(key, step)
+
+    def one(number):
+        return jax.random.fold_in(jax.random.fold_in(at, number[0]), number[1])
+
+    return jax.vmap(one)(numbers)
 
 
 def make_predict(network: Network) -> Callable[[Any, Any, jax.Array], jax.Array]:

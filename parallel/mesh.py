@@ -81,6 +81,11 @@ def num_processes() -> int:
     return jax.process_count()
 
 
+def process_number() -> int:
+    """This process's place among them, from 0."""
+    return jax.process_index()
+
+
 def label_data_shape(
     num_devices: int, num_entries: int, batch_size: int
 ) -> tuple[int, int]:

@@ -39,7 +39,11 @@ WRONG = [
     ("machine.platform", "cuda9", "choose one of"),
     ("machine.link_gb_per_second", 0.0, "must be positive"),
     ("model.layers_up", (1,), "layers_down"),
-    ("model.image_size", 30, "multiple of the 4 rows"),
+    ("model.remat", "sometimes", "choose one of auto"),
+    ("model.dropout", 1.0, "must be in [0, 1)"),
+    ("dataset.corrupt_shards", "skipp", "did you mean 'skip'"),
+    ("optimizer.warm_steps", 600, "must be fewer than config.num_steps=600"),
+    ("model.image_size", 30, "multiple of the 8 rows"),
 ]
 
 

@@ -8,7 +8,7 @@ from flax import nnx
 
 from configs import stem_density
 from inverse import factories
-from inverse.models import UPSAMPLINGS, FCDenseNet, TransitionUp
+from inverse.models import UPSAMPLINGS, FCDenseNet, TransitionUp, drop
 from parallel.production_order import production_order, program_flops
 
 # Millions of parameters after each stage (facts of the authors' production network).
@@ -55,6 +55,26 @@ def test_a_forward_pass_takes_the_published_work(published):
     assert program_flops(forward, *shapes) / 1e12 == pytest.approx(17.17, abs=0.005)
 
 
+def test_xla_counts_the_published_work_too(published):
+    """Its count leaves out what lies in the margin, which the formula does not."""
+    patterns, _ = factories.batch_shapes(stem_density.get_config("paper"))
+
+    def forward(params, batch_stats, patterns):
+        return nnx.merge(published.graphdef, params, batch_stats)(patterns, train=True)
+
+    shapes = (published.params, published.batch_stats, patterns)
+    found = jax.jit(forward).lower(*shapes).cost_analysis()["flops"]
+    assert found / 1e12 == pytest.approx(17.17, rel=0.02)
+
+
+def test_a_share_is_dropped_and_the_mean_is_kept():
+    keys = jax.random.split(jax.random.key(5), 2)
+    found = drop(jnp.ones((2, 64, 64, 8)), keys, 0.3)
+    np.testing.assert_allclose((found == 0).mean((1, 2, 3)), 0.3, atol=0.01)
+    np.testing.assert_allclose(found.mean((1, 2, 3)), 1.0, atol=0.015)
+    assert (found[0] != found[1]).any()
+
+
 def test_gradients_appear_from_the_last_block_to_the_first(published):
     config = stem_density.get_config("paper")
     grad_fn = jax.grad(factories.make_loss(published))
@@ -72,14 +92,14 @@ def test_a_small_network_maps_stacks_to_maps_and_learns(upsampling):
     config = stem_density.get_config("smoke")
     model = FCDenseNet(
         channels=config.model.channels,
-        growth=config.model.growth,
-        layers_down=tuple(config.model.layers_down),
-        layers_bottleneck=config.model.layers_bottleneck,
-        layers_up=tuple(config.model.layers_up),
+        growth=4,
+        layers_down=(1, 1),
+        layers_bottleneck=1,
+        layers_up=(1, 1),
         upsampling=upsampling,
         rngs=nnx.Rngs(0),
     )
-    patterns = jax.random.normal(jax.random.key(0), (2, 16, 16, 16))
+    patterns = jax.random.normal(jax.random.key(0), (2, 16, 16, config.model.channels))
     assert model(patterns, train=False).shape == (2, 16, 16)
     grads = nnx.grad(lambda m: jnp.abs(m(patterns, train=True) - 1).mean())(model)
     for leaf in jax.tree.leaves(nnx.to_pure_dict(nnx.state(grads))):

@@ -235,7 +235,23 @@ def test_bfloat16_stays_near_float32():
     assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(narrow.params))
 
 
+@pytest.mark.slow
+def test_what_is_dropped_depends_on_the_sample_not_on_the_device():
+    numbers = np.stack([np.zeros(BATCH), np.arange(BATCH)], -1).astype(np.uint32)
+    batch = _batch() | {"number": jnp.asarray(numbers)}
+    (state, said), (expected, alone) = (
+        _step(n, 1, batch, model__dropout=0.3) for n in (4, 1)
+    )
+    np.testing.assert_allclose(said["loss"], alone["loss"], rtol=1e-5)
+    _assert_near(state.batch_stats, expected.batch_stats, 1e-4, 1e-6)
+    _, nothing = _step(1, 1)
+    assert abs(alone["loss"] - nothing["loss"]) > 1e-3 * nothing["loss"]
+    other = batch | {"number": jnp.asarray(numbers + 8)}
+    _, others = _step(1, 1, other, model__dropout=0.3)
+    assert others["loss"] != alone["loss"]
+
+
 def test_blocks_that_are_computed_again_change_nothing():
-    (state, metrics), (expected, said) = _step(1, model__remat=True), _step(1)
+    (state, metrics), (expected, said) = _step(1, model__remat="always"), _step(1)
     np.testing.assert_allclose(metrics["loss"], said["loss"], rtol=1e-6)
     _assert_near(state.batch_stats, expected.batch_stats, 1e-4, 1e-6)

@@ -29,6 +29,7 @@ def _config(num_steps=6):
     config.dataset.num_examples = 16
     config.dataset.density_mean_va, config.dataset.density_scale_va = 40.0, 40.0
     config.model.image_size, config.model.growth = phase_objects.SIDE, 4
+    config.model.channels = phase_objects.POSITIONS**2
     config.optimizer.schedule = "published"
     config.log_every_steps = config.checkpoint_every_steps = 3
     config.evaluation.every_steps, config.evaluation.num_examples = 3, 8

@@ -1,0 +1,155 @@
+"""Reads 4D-STEM scans: npy, npz, zarr, HDF5 and EMD.
+
+Whatever a file does not say of itself is read from NAME.json beside it, which is also
+what its own statements are corrected with.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from inverse.errors import ConfigError
+from inverse.measured_scan import MeasuredScan, measured_scan
+from inverse.simulator.electron import wavelength_a
+
+PATTERNS = "patterns"  # name of the array, where a file holds several
+_HDF5 = (".h5", ".hdf5", ".emd", ".hspy", ".nxs")
+SUFFIXES = (".npy", ".npz", ".zarr", *_HDF5)
+# Units of an EMD file's axes: to Å, and to 1/Å.
+_LENGTHS = {"a": 1.0, "å": 1.0, "angstrom": 1.0, "nm": 10.0, "n_m": 10.0, "pm": 0.01}
+
+
+def read_scan(path: str) -> MeasuredScan:
+    """Opens a file; arrays of HDF5, zarr and npy are read when they are needed.
+
+    Raises:
+      ConfigError: there is no such file, it is of no known kind, or it does not say
+        what it holds.
+    """
+    file = pathlib.Path(path).expanduser()
+    if not file.exists():
+        raise ConfigError(f"--input={path!r}: there is no such file.")
+    if file.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"--input={path!r}: must end in one of {', '.join(SUFFIXES)}."
+        )
+    if file.suffix == ".npy":
+        data, said = np.load(file, mmap_mode="r"), {}
+    elif file.suffix == ".npz":
+        data, said = _read_npz(file)
+    elif file.suffix == ".zarr":
+        data, said = _read_zarr(file)
+    else:
+        data, said = _read_hdf5(file)
+    beside = file.with_name(file.name + ".json")
+    if beside.exists():
+        said |= json.loads(beside.read_text())
+    return measured_scan(data, said, file.name)
+
+
+def _read_npz(file: pathlib.Path) -> tuple[Any, dict]:
+    content = dict(np.load(file))
+    if PATTERNS not in content:
+        raise ConfigError(
+            f"{file.name}: holds {', '.join(content)}, but no array {PATTERNS!r}."
+        )
+    return content.pop(PATTERNS), content
+
+
+class _Sliced:
+    """A TensorStore that is read by slices as numpy arrays are."""
+
+    def __init__(self, store: Any):
+        self._store, self.shape = store, tuple(store.shape)
+
+    def __getitem__(self, index):
+        return self._store[index].read().result()
+
+
+def _read_zarr(file: pathlib.Path) -> tuple[Any, dict]:
+    import tensorstore
+
+    array = file / PATTERNS if (file / PATTERNS).is_dir() else file
+    said = {}
+    for place in (file, array):
+        for name, section in ((".zattrs", None), ("zarr.json", "attributes")):
+            if (place / name).exists():
+                content = json.loads((place / name).read_text())
+                said |= content if section is None else content.get(section, {})
+    driver = "zarr3" if (array / "zarr.json").exists() else "zarr"
+    kvstore = {"driver": "file", "path": str(array.resolve())}
+    try:
+        spec = {"driver": driver, "kvstore": kvstore}
+        return _Sliced(tensorstore.open(spec, read=True).result()), said
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{file.name}: cannot be read as zarr: {reason}") from error
+
+
+def _read_hdf5(file: pathlib.Path) -> tuple[Any, dict]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ConfigError(
+            f"--input={str(file)!r}: reading HDF5 needs h5py: pip install h5py."
+        ) from error
+    found = []
+    try:
+        opened = h5py.File(file, "r")
+    except OSError as error:
+        raise ConfigError(f"{file.name}: cannot be read as HDF5: {error}") from error
+    opened.visititems(
+        lambda _, x: found.append(x) if isinstance(x, h5py.Dataset) else None
+    )
+    stacks = [x for x in found if x.ndim == 4]
+    named = [x for x in stacks if x.name.rsplit("/", 1)[-1] == PATTERNS]
+    if len(named or stacks) != 1:
+        names = ", ".join(x.name for x in stacks) or "none"
+        raise ConfigError(
+            f"{file.name}: holds {len(stacks)} arrays of four axes ({names}); one must "
+            f"be, or be named {PATTERNS!r}."
+        )
+    (data,) = named or stacks
+    said = _text_of({**opened.attrs, **data.parent.attrs, **data.attrs})
+    return data, _emd_axes(data, said.get("energy_ev")) | said
+
+
+def _text_of(attributes: dict) -> dict:
+    return {k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()}
+
+
+def _emd_axes(data, energy_ev: Any) -> dict:
+    """What the axes dim0 ... (or dim1 ...) beside an EMD array say."""
+    group = data.parent
+    first = 0 if "dim0" in group else 1
+    if f"dim{first}" not in group:
+        return {}
+    said, order = {}, []
+    for number in range(4):
+        axis = group[f"dim{first + number}"]
+        about = _text_of(dict(axis.attrs))
+        name = str(about.get("name", ""))
+        # py4DSTEM names axes Rx, Ry, Qx, Qy, its x being rows.
+        order.append({"Rx": "y", "Ry": "x", "Qx": "ky", "Qy": "kx"}.get(name, name))
+        values = np.asarray(axis).ravel()
+        unit = str(about.get("units", "")).strip("[]").lower()
+        if len(values) > 1 and unit:
+            step = float(values[1] - values[0])
+            said |= _calibration(order[-1], step, unit, energy_ev)
+    if sorted(order) == ["kx", "ky", "x", "y"]:
+        said["axes"] = ",".join(order)
+    return said
+
+
+def _calibration(axis: str, step: float, unit: str, energy_ev: Any) -> dict:
+    if axis in ("y", "x"):
+        return {"step_a": step * _LENGTHS[unit]} if unit in _LENGTHS else {}
+    if unit == "mrad":
+        return {"angle_mrad": step}
+    length = unit.replace("^-1", "").replace("1/", "").replace("-1", "")
+    if axis not in ("ky", "kx") or length not in _LENGTHS or energy_ev is None:
+        return {}
+    energy = float(np.asarray(energy_ev).item())
+    return {"angle_mrad": 1e3 * wavelength_a(energy) * step / _LENGTHS[length]}

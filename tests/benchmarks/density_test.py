@@ -1,0 +1,27 @@
+"""The table of the density network says what its scores say."""
+
+import json
+
+import pytest
+
+from benchmarks.density import seconds_of, table_of
+from inverse.evaluate import SCORES
+
+
+def test_every_method_and_split_has_a_row_and_what_was_not_run_has_none():
+    scores = {f"materials/network/{name}": 0.12345 for name in SCORES}
+    scores |= {f"materials/mean/{name}": 0.5 for name in SCORES}
+    scores["materials/mean/column_error_pm"] = None
+    head, _, *rows = table_of(scores)
+    assert head.count("|") == len(SCORES) + 3
+    network, mean = rows
+    assert network.split(" | ")[2:] == [*["0.123"] * 5, "0.1 |"]
+    assert mean.endswith("| 0.500 |  |")
+
+
+def test_minutes_are_those_of_all_ticks(tmp_path):
+    ticks = [(50, 10.0), (100, 40.0)]
+    (tmp_path / "metrics.jsonl").write_text(
+        "\n".join(json.dumps({"step": s, "samples_per_second": r}) for s, r in ticks)
+    )
+    assert seconds_of(tmp_path, 8) == pytest.approx(50 * 8 / 10 + 50 * 8 / 40)

@@ -1,0 +1,120 @@
+"""Files say what they hold, in any order of axes, or are refused in their words."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import stem_density
+from inverse.errors import ConfigError
+from inverse.measured_scan import AXES, measured_scan, outside_training
+from inverse.scan_files import read_scan
+from inverse.simulator.electron import wavelength_a
+
+SAID = {
+    "axes": "y,x,ky,kx",
+    "energy_ev": 100e3,
+    "semiangle_mrad": 20.0,
+    "step_a": 1.0,
+    "angle_mrad": 2.3,
+}
+
+
+def _stack(shape=(3, 4, 6, 8)):
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+def _parts(scan):
+    return scan.part(slice(1, 3), slice(0, 4))
+
+
+def test_npz_npy_and_zarr_read_alike_in_any_order_of_axes(tmp_path):
+    tensorstore = pytest.importorskip("tensorstore")
+    stack, order = _stack(), (2, 0, 3, 1)
+    turned = np.ascontiguousarray(stack.transpose(order))
+    said = SAID | {"axes": ",".join(AXES[i] for i in order)}
+    np.savez(tmp_path / "a.npz", patterns=turned, **said)
+    np.save(tmp_path / "a.npy", turned)
+    (tmp_path / "a.npy.json").write_text(json.dumps(said))
+    kvstore = {"driver": "file", "path": str(tmp_path / "a.zarr")}
+    spec = {"driver": "zarr", "kvstore": kvstore}
+    store = tensorstore.open(
+        spec, create=True, dtype=turned.dtype, shape=turned.shape
+    ).result()
+    store.write(turned).result()
+    (tmp_path / "a.zarr" / ".zattrs").write_text(json.dumps(said))
+    for suffix in ("npz", "npy", "zarr"):
+        found = read_scan(str(tmp_path / f"a.{suffix}"))
+        np.testing.assert_array_equal(_parts(found), stack[1:3])
+        assert (found.size("x"), found.angle_mrad) == (4, 2.3)
+
+
+def test_emd_of_py4dstem_gives_axes_and_their_units(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    axes = (
+        ("Rx", "nm", 0.05),
+        ("Ry", "nm", 0.05),
+        ("Qx", "A^-1", 0.02),
+        ("Qy", "A^-1", 0.02),
+    )
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        group = file.create_group("root/datacube")
+        group["data"] = _stack()
+        group.attrs["energy_ev"] = 200e3
+        group.attrs["semiangle_mrad"] = 20.0
+        for number, (name, unit, step) in enumerate(axes):
+            group[f"dim{number}"] = np.array([0, step])
+            group[f"dim{number}"].attrs.update(name=name, units=unit)
+    found = read_scan(str(tmp_path / "a.emd"))
+    assert found.axes == AXES and found.step_a == pytest.approx(0.5)
+    expected = 1e3 * wavelength_a(200e3) * 0.02
+    assert found.angle_mrad == pytest.approx(expected)
+    np.testing.assert_array_equal(_parts(found), _stack()[1:3])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"axes": None}, "does not say axes"),
+        ({"energy_ev": None, "step_a": None}, "does not say energy_ev, step_a"),
+        ({"axes": "y,x,kx"}, "must name y, x"),
+        ({"energy_ev": 100.0}, "is it in the unit that its name says"),  # keV
+        ({"step_a": "wide"}, "is not one number"),
+        ({"rotation_deg": 12.0}, "turn the patterns"),
+    ],
+)
+def test_what_is_not_stated_is_refused(changed, message):
+    said = {k: v for k, v in (SAID | changed).items() if v is not None}
+    with pytest.raises(ConfigError, match=message):
+        measured_scan(_stack(), said, "a.npz")
+
+
+def test_files_of_no_known_kind_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file"):
+        read_scan(str(tmp_path / "a.npz"))
+    (tmp_path / "a.tif").write_bytes(b"")
+    with pytest.raises(ConfigError, match="must end in one of .npy"):
+        read_scan(str(tmp_path / "a.tif"))
+    np.savez(tmp_path / "a.npz", images=_stack())
+    with pytest.raises(ConfigError, match="holds images, but no array 'patterns'"):
+        read_scan(str(tmp_path / "a.npz"))
+
+
+def test_what_training_never_saw_is_said():
+    config = stem_density.get_config("tuned")
+    same = SAID | {"thickness_a": 20.0}
+    fits = measured_scan(_stack((8, 8, 32, 32)), same, "")
+    assert outside_training(config, fits, 2.3) == []
+    other = same | {
+        "energy_ev": 60e3,
+        "semiangle_mrad": 25.0,
+        "step_a": 0.7,
+        "thickness_a": 400.0,
+    }
+    found = outside_training(
+        config, measured_scan(_stack((8, 8, 16, 16)), other, ""), 2.3
+    )
+    for word in ("energy_ev is 60000", "semiangle_mrad is 25", "step_a is 0.7"):
+        assert any(word in line for line in found), word
+    assert any("detector reaches 18.4 mrad" in line for line in found)
+    assert any("thickness_a is 400" in line for line in found)
