@@ -20,6 +20,7 @@ _CHANNELS = flags.DEFINE_integer("channels", 3, "Of the images.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images per step.")
 _PAIRS = flags.DEFINE_integer("pairs", 1, "Labels, each with a pair of its own.")
 _LOOPS = flags.DEFINE_list("loops", ["dispatch"], "Ours take turns by these.")
+_DEVICES = flags.DEFINE_integer("devices", 1, "That a CPU's cores are divided into.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved measurements of each.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.")
 _TORCH = flags.DEFINE_string(
@@ -43,6 +44,7 @@ def _ours() -> dict[str, StackOfPairs]:
             *(features, _CHANNELS.value, _BATCH_SIZE.value),
             entries=_PAIRS.value,
             loop=loop,
+            num_devices=_DEVICES.value,
         )
         for loop in _LOOPS.value
     }
@@ -61,6 +63,8 @@ def _peers() -> dict[str, PeerProcess]:
 def main(argv: list[str]) -> None:
     """Measures and writes results/gan_step.json."""
     del argv
+    # Before a back end starts; other back ends do not look at it.
+    jax.config.update("jax_num_cpu_devices", _DEVICES.value)
     ours, peers = _ours(), _peers()
     contenders = {**ours, **peers}
     times = {name: [] for name in contenders}
@@ -72,8 +76,10 @@ def main(argv: list[str]) -> None:
             times[name].append(contender.seconds(_STEPS.value) / _STEPS.value)
     medians = {name: statistics.median(seen) for name, seen in times.items()}
     results = {
-        "command": f"python -m benchmarks.gan_step --pairs={_PAIRS.value}",
+        "command": f"python -m benchmarks.gan_step --pairs={_PAIRS.value} "
+        f"--devices={_DEVICES.value}",
         "pairs": _PAIRS.value,
+        "devices": _DEVICES.value,
         "features": _FEATURES.value,
         "channels": _CHANNELS.value,
         "batch_size": _BATCH_SIZE.value,
