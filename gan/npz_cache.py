@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import pathlib
 import struct
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from input_pipeline.npz_sizes import require_honest_sizes
 
 _DAMAGE = (
     OSError,
@@ -38,29 +39,8 @@ def digest_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _require_honest_sizes(path: pathlib.Path) -> None:
-    """Refuses arrays that would take more memory than the file has bytes.
-
-    What is written here is not compressed, so each array is as large as its part of
-    the file; a header that asks for more would be obeyed before that is noticed.
-    """
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{member.filename} is compressed")
-            if member.file_size > path.stat().st_size:
-                raise ValueError(f"{member.filename} is larger than its file")
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                if version != (1, 0):
-                    raise ValueError(f"{member.filename} has version {version}")
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                if math.prod(shape) * dtype.itemsize > member.file_size:
-                    raise ValueError(f"{member.filename} promises the shape {shape}")
-
-
 def _read(path: pathlib.Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    _require_honest_sizes(path)
+    require_honest_sizes(path, compressed=False)
     # np.load leaves a damaged file open if it has to open it itself.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         if set(arrays.files) != set(names):

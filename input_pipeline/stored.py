@@ -19,6 +19,7 @@ from input_pipeline.errors import DataError
 
 Example = dict[str, np.ndarray]
 WHEN_CORRUPT = ("stop", "skip")
+_MOST_EXAMPLES = 1 << 22  # of a shard; each number is kept in memory
 
 log = logging.getLogger("run.input_pipeline")
 
@@ -131,8 +132,14 @@ class StoredExamples:
     def _description(self, path: pathlib.Path, number: int) -> dict:
         try:
             said = json.loads(path.read_text())
-            first, _, _ = said["first"], said["count"] + 0, said["sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            first, count = said["first"], said["count"]
+            if not isinstance(count, int) or not 0 < count <= _MOST_EXAMPLES:
+                raise ValueError(f"count={count!r}")
+            for name, (dtype, shape) in said["fields"].items():
+                if np.dtype(dtype).hasobject or min([0, *shape]) < 0:
+                    raise ValueError(f"{name}: {dtype} {shape}")
+            said["sha256"], first + 0
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{path}: cannot be read ({error}); delete it and write the shard "
                 "again with --mode=simulate."
@@ -165,16 +172,23 @@ class StoredExamples:
     def _decode(self, file: pathlib.Path, place: int, fields: dict) -> Example:
         from array_record.python.array_record_module import ArrayRecordReader
 
-        if file not in self._readers:
-            self._readers[file] = ArrayRecordReader(str(file))
-        (record,) = self._readers[file].read([place])
-        example, start = {}, 0
-        for name, (dtype, shape) in fields.items():
-            count = int(np.prod(shape, dtype=int))
-            array = np.frombuffer(record, dtype, count, start).reshape(shape)
-            example[name] = array
-            start += array.nbytes
-        return example
+        try:
+            if file not in self._readers:
+                self._readers[file] = ArrayRecordReader(str(file))
+            (record,) = self._readers[file].read([place])
+            example, start = {}, 0
+            for name, (dtype, shape) in fields.items():
+                count = int(np.prod(shape, dtype=int))
+                array = np.frombuffer(record, dtype, count, start).reshape(shape)
+                example[name] = array
+                start += array.nbytes
+            return example
+        # Its checksum is right: what is wrong is what its .json says of it.
+        except Exception as error:
+            raise DataError(
+                f"{file}: is not what its .json says ({type(error).__name__}); delete "
+                "that and write the shard again with --mode=simulate."
+            ) from error
 
     def read(self, numbers: np.ndarray) -> Example:
         """Reads examples.

@@ -8,6 +8,7 @@ import numpy as np
 from inverse.errors import ConfigError
 
 AXES = ("y", "x", "ky", "kx")
+_MOST_PIXELS = 1 << 26  # of a pattern
 # (name, smallest, largest, what it is), in files and in what is said of files.
 _NUMBERS = (
     ("energy_ev", 1e3, 3e6, "of the beam"),
@@ -113,7 +114,15 @@ def measured_scan(data: Any, said: dict[str, Any], file: str) -> MeasuredScan:
         for name, low, high, _ in (*_NUMBERS, *_OPTIONAL)
         if name in said
     }
-    return MeasuredScan(data, _axes(said["axes"], tuple(data.shape), file), **numbers)
+    axes = _axes(said["axes"], tuple(data.shape), file)
+    rows, columns = (data.shape[axes.index(axis)] for axis in ("ky", "kx"))
+    # A header may say anything; a pattern is what is read at once.
+    if not 0 < rows * columns <= _MOST_PIXELS:
+        raise ConfigError(
+            f"{file}: patterns of {rows} x {columns} pixels; there must be some, and "
+            f"no more than {_MOST_PIXELS}."
+        )
+    return MeasuredScan(data, axes, **numbers)
 
 
 def outside_training(config, measured: MeasuredScan, angle_mrad: float) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from input_pipeline.npz_sizes import require_honest_sizes
 from inverse.errors import ConfigError
 from inverse.measured_scan import MeasuredScan, measured_scan
 from inverse.simulator.electron import wavelength_a
@@ -35,22 +36,34 @@ def read_scan(path: str) -> MeasuredScan:
         raise ConfigError(
             f"--input={path!r}: must end in one of {', '.join(SUFFIXES)}."
         )
+    try:
+        data, said = _open(file)
+        beside = file.with_name(file.name + ".json")
+        if beside.exists():
+            said |= json.loads(beside.read_text())
+        return measured_scan(data, said, file.name)
+    except (ConfigError, MemoryError):
+        raise
+    # The libraries below raise whatever they like at damaged bytes.
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ConfigError(f"--input={path!r}: cannot be read ({why}).") from error
+
+
+def _open(file: pathlib.Path) -> tuple[Any, dict]:
     if file.suffix == ".npy":
-        data, said = np.load(file, mmap_mode="r"), {}
-    elif file.suffix == ".npz":
-        data, said = _read_npz(file)
-    elif file.suffix == ".zarr":
-        data, said = _read_zarr(file)
-    else:
-        data, said = _read_hdf5(file)
-    beside = file.with_name(file.name + ".json")
-    if beside.exists():
-        said |= json.loads(beside.read_text())
-    return measured_scan(data, said, file.name)
+        return np.load(file, mmap_mode="r", allow_pickle=False), {}
+    if file.suffix == ".npz":
+        return _read_npz(file)
+    if file.suffix == ".zarr":
+        return _read_zarr(file)
+    return _read_hdf5(file)
 
 
 def _read_npz(file: pathlib.Path) -> tuple[Any, dict]:
-    content = dict(np.load(file))
+    require_honest_sizes(file, compressed=True)
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        content = dict(arrays)
     if PATTERNS not in content:
         raise ConfigError(
             f"{file.name}: holds {', '.join(content)}, but no array {PATTERNS!r}."

@@ -52,7 +52,14 @@ def require_same_examples(config, folder: str) -> None:
             f"config.dataset.stored={folder!r}: holds no set.json; write the set with "
             "--mode=simulate --workdir=FOLDER."
         )
-    held = json.loads(path.read_text())
+    try:
+        held = json.loads(path.read_text())
+        _ = held["format"], {**held["config"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"config.dataset.stored={folder!r}: its set.json cannot be read ({error}); "
+            "write the set again with --mode=simulate."
+        ) from error
     if held["format"] != _FORMAT:
         raise ConfigError(
             f"config.dataset.stored={folder!r}: is of format {held['format']}, this "
@@ -60,10 +67,11 @@ def require_same_examples(config, folder: str) -> None:
         )
     said = held["config"]
     for name, value in _depends_on(config).items():
-        if said[name] != value:
+        held_value = said.get(name, "nothing")
+        if held_value != value:
             raise ConfigError(
                 f"config.dataset.stored={folder!r}: was written with {name}="
-                f"{said[name]!r}, this run has {value!r}; use that, or write another."
+                f"{held_value!r}, this run has {value!r}; use that, or write another."
             )
 
 

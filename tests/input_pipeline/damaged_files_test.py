@@ -13,6 +13,8 @@ from input_pipeline import array_cache, folder, original_files
 from input_pipeline.cache_key import CacheKey
 from input_pipeline.errors import DataError
 from input_pipeline.picture import coloured, pixels
+from input_pipeline.stored import StoredExamples, shard_path
+from tests.input_pipeline.stored_test import _halves, _write
 from tests.mutations import harmless, read_all_damaged
 
 
@@ -175,3 +177,17 @@ def test_no_name_of_a_data_set_leads_out_of_the_cache(tmp_path):
                 str(tmp_path), "f"
             )
             assert found.parent == tmp_path
+
+
+def test_shards_of_stored_examples_and_their_descriptions(tmp_path):
+    pytest.importorskip("array_record")
+    _write(tmp_path)
+    shard = shard_path(tmp_path, "train", 1)
+
+    def read():
+        stored = StoredExamples(str(tmp_path), "train")
+        stored.read(_halves(*range(stored.num_examples)))
+
+    for path in (shard, shard.with_suffix(".json")):
+        refused = read_all_damaged(path, path.read_bytes(), read, errors=DataError)
+        assert refused > 100
