@@ -68,7 +68,7 @@ def plan_lines(plan: ScanPlan, config) -> list[str]:
 
 def _beam_width_a(plan: ScanPlan, config) -> float:
     """Of the geometrical cone where it is widest, in the specimen."""
-    defocus = -config.beam.aberrations.get("C10", 0.0)
+    defocus = -config.beam.aberrations.C10
     path = max(abs(defocus), abs(plan.atoms.thickness_a - defocus))
     return 2e-3 * config.beam.semiangle_cutoff_mrad * path
 

@@ -53,6 +53,16 @@ MISTAKES = {
         "did you mean 'hinge'",
     ),
     "no workdir": ((DIGITS,), 2, "--workdir is missing"),
+    "too large to simulate": (
+        (
+            "--config=configs/simulate.py",
+            "--mode=simulate",
+            "--dry_run",
+            "--config.memory_gib=0.001",
+        ),
+        2,
+        "a coarser scan, fewer gpts or more memory",
+    ),
     "extra words": ((DIGITS, "now"), 2, "now"),
     "nothing trained": (
         (DIGITS, "--workdir={tmp}", "--mode=sample"),
