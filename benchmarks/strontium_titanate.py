@@ -16,8 +16,8 @@ from absl import app, flags
 from PIL import Image, ImageDraw
 
 from benchmarks import results_file
+from benchmarks.crystals import strontium_titanate_cell
 from benchmarks.ser_file import read_ser
-from benchmarks.simulator_agreement import strontium_titanate_cell
 from inverse.simulator import coherence, detector, phonons, probe, slices
 from inverse.simulator.grid import Grid
 from inverse.simulator.multislice import multislice_planes, propagator, transmission
@@ -32,7 +32,7 @@ _CELL_A, _ENERGY, _SEMIANGLE = 3.905, 200e3, 24.0
 _RINGS = ((30.0, 130.0), (50.0, 130.0), (70.0, 130.0))
 _RMS_A = 0.08  # of every atom: a round value of oxides at room temperature
 _PLANES = (20, 40, 100, 200)
-_SOURCES_A = (0.3, 0.5, 0.7)
+_SOURCES_A = (0.3, 0.5, 0.7, 0.9)
 _SIDE = 12
 _FOLDED = 32
 

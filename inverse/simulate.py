@@ -82,7 +82,7 @@ def estimated_seconds(plan: ScanPlan) -> float:
     start = time.perf_counter()
     jax.block_until_ready(run(ones))
     each = (time.perf_counter() - start) / _TIMED_SLICES / plan.budget.batch_size
-    return each * len(plan.atoms.order) * plan.num_waves / jax.device_count()
+    return each * plan.num_steps / jax.device_count()
 
 
 def _clock(seconds: float) -> str:
