@@ -71,6 +71,20 @@ def _scan(devices, grid, positions, batch_size):
     return mesh.spmd(block, axes, (PartitionSpec(), probes), probes)
 
 
+def _transforms(devices, batch_size):
+    """Returns transforms(waves [p, y, x]): the scan's transforms and nothing else."""
+
+    def block(waves):
+        def pair(i, waves):
+            return jnp.fft.ifft2(jnp.fft.fft2(waves))
+
+        batches = waves.reshape(-1, batch_size, *waves.shape[1:])
+        return jax.lax.map(lambda w: jax.lax.fori_loop(0, _SLICES, pair, w), batches)
+
+    axes = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,))
+    return mesh.spmd(block, axes, PartitionSpec("data"), PartitionSpec("data"))
+
+
 def speed(n: int, python: str, rounds: int, threads: int) -> dict:
     """Milliseconds per probe and slice on a grid of n x n."""
     grid = Grid((n * _SAMPLING,) * 2, (n, n))
@@ -83,7 +97,11 @@ def speed(n: int, python: str, rounds: int, threads: int) -> dict:
         if len(positions) % (batch_size * threads) == 0:
             run = _scan(jax.devices(), grid, positions, batch_size)
             contenders[f"batch {batch_size}"] = lambda run=run: run(layers, positions)
+    waves = jnp.ones((len(positions), n, n), jnp.complex64)
+    transforms = _transforms(jax.devices(), 2)
+    contenders["transforms"] = lambda: transforms(waves)
     ours = _medians(contenders, rounds)
+    transforms_alone = ours.pop("transforms")
     peer = abtem_peer.ask(
         python,
         "speed",
@@ -104,6 +122,7 @@ def speed(n: int, python: str, rounds: int, threads: int) -> dict:
         "probes": len(positions),
         "ms_floor": 1e3 * float(floor["seconds"]),
         "ms_ours": each * best,
+        "ms_our_transforms": each * transforms_alone,
         "ms_ours_by_batch": {name: each * value for name, value in ours.items()},
         "ms_abtem_tuned": each * float(peer["tuned"]),
         "ms_abtem_default": each * float(peer["default"]),
@@ -111,6 +130,28 @@ def speed(n: int, python: str, rounds: int, threads: int) -> dict:
         "over_default": float(peer["default"]) / best,
         "share_of_floor": 1e3 * float(floor["seconds"]) / (each * best),
     }
+
+
+def _table(rows: dict[int, dict]) -> list[str]:
+    columns = {
+        "FFTW's transforms": "ms_floor",
+        "our transforms": "ms_our_transforms",
+        "ours": "ms_ours",
+        "abTEM, best batch": "ms_abtem_tuned",
+        "abTEM as it comes": "ms_abtem_default",
+    }
+    ratios = {
+        "times tuned abTEM": "over_tuned",
+        "times abTEM as it comes": "over_default",
+        "share of FFTW's speed": "share_of_floor",
+    }
+    lines = [f"| pixels | {' | '.join([*columns, *ratios])} |"]
+    lines.append("|---" * (1 + len(columns) + len(ratios)) + "|")
+    for n, row in rows.items():
+        cells = [f"{row[field]:.4f} ms" for field in columns.values()]
+        cells += [f"{row[field]:.2f}" for field in ratios.values()]
+        lines.append(f"| {n} x {n} | {' | '.join(cells)} |")
+    return lines
 
 
 def matrix_speed(rounds: int, n: int = 128, side: int = 32) -> dict:
@@ -171,6 +212,8 @@ def main(argv: list[str]) -> None:
         "threads": threads,
         "per_probe_and_slice": table,
         "s_matrix": matrix,
+        "title": "Multislice: time per probe and slice, medians",
+        "table": _table(table),
     }
     print(results_file.write("simulator_cpu", results))
 

@@ -19,7 +19,7 @@ from absl import app, flags
 from jax.sharding import AxisType, PartitionSpec
 
 from benchmarks import abtem_peer, results_file
-from benchmarks.simulator_agreement import strontium_titanate_cell
+from benchmarks.crystals import strontium_titanate_cell
 from inverse.simulator import detector, probe, slices
 from inverse.simulator.grid import Grid
 from inverse.simulator.multislice import multislice, propagator, transmission

@@ -39,8 +39,16 @@ def get_config(variant: str = "haadf") -> ml_collections.ConfigDict:
     config.beam = beam = ml_collections.ConfigDict()
     beam.energy_ev = 200e3
     beam.semiangle_cutoff_mrad = 20.0
-    # Any of C10 (-defocus), C12, phi12, C21, ... C56, phi56 [A, rad]; Cs is C30.
-    beam.aberrations = ml_collections.ConfigDict({"C10": 0.0, "C30": 0.0})
+    # Cnm [A] and their azimuths phinm [rad]; C10 is -defocus, C30 is Cs.
+    beam.aberrations = aberrations = ml_collections.ConfigDict()
+    aberrations.C10 = 0.0
+    aberrations.C12, aberrations.phi12 = 0.0, 0.0
+    aberrations.C21, aberrations.phi21 = 0.0, 0.0
+    aberrations.C23, aberrations.phi23 = 0.0, 0.0
+    aberrations.C30 = 0.0
+    aberrations.C32, aberrations.phi32 = 0.0, 0.0
+    aberrations.C34, aberrations.phi34 = 0.0, 0.0
+    aberrations.C50 = 0.0
     beam.focal_spread_a = 0.0  # standard deviation
     beam.source_rms_a = 0.3
 

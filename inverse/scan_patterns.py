@@ -84,7 +84,7 @@ def _travel(plan: ScanPlan, config) -> tuple[Callable, jax.Array, int]:
 
 def _lens(config, defocus: jax.Array) -> dict[str, jax.Array]:
     coefficients = config.beam.aberrations.to_dict()
-    return {**coefficients, "C10": coefficients.get("C10", 0.0) - defocus}
+    return {**coefficients, "C10": coefficients["C10"] - defocus}
 
 
 def _blocks(count: int, block: int) -> list[np.ndarray]:

@@ -62,6 +62,15 @@ class ScanPlan:
         return each * self.configurations
 
     @property
+    def num_steps(self) -> float:
+        """Steps of a wave through a slice, or what takes as long."""
+        steps = self.num_waves * len(self.atoms.order)
+        if not self.by_matrix:
+            return steps
+        sums = len(self.beams[0]) * len(self.positions_a) * len(self.foci[0])
+        return steps + s_matrix.PRODUCT_OVER_STEP * sums * self.configurations
+
+    @property
     def num_unique_slices(self) -> int:
         """Slices that differ and are kept."""
         return len(self.atoms.order) if self.moving else len(self.atoms.weights)
@@ -196,7 +205,7 @@ def _with_method(plan: ScanPlan, config) -> ScanPlan:
         )
 
     probes = len(plan.positions_a) * len(plan.foci[0])
-    cheaper = s_matrix.is_cheaper(len(plan.beams[0]), probes)
+    cheaper = s_matrix.is_cheaper(len(plan.beams[0]), probes, len(plan.atoms.order))
     if config.method == "s_matrix" or (config.method == "auto" and cheaper):
         try:
             matrix_bytes = 8 * len(plan.beams[0]) * math.prod(plan.kept)

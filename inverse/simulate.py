@@ -68,8 +68,7 @@ def plan_lines(plan: ScanPlan, config) -> list[str]:
 
 def _beam_width_a(plan: ScanPlan, config) -> float:
     """Of the geometrical cone where it is widest, in the specimen."""
-    aberrations = config.beam.aberrations
-    defocus = -aberrations["C10"] if "C10" in aberrations else 0.0
+    defocus = -config.beam.aberrations.C10
     path = max(abs(defocus), abs(plan.atoms.thickness_a - defocus))
     return 2e-3 * config.beam.semiangle_cutoff_mrad * path
 
@@ -83,7 +82,7 @@ def estimated_seconds(plan: ScanPlan) -> float:
     start = time.perf_counter()
     jax.block_until_ready(run(ones))
     each = (time.perf_counter() - start) / _TIMED_SLICES / plan.budget.batch_size
-    return each * len(plan.atoms.order) * plan.num_waves / jax.device_count()
+    return each * plan.num_steps / jax.device_count()
 
 
 def _clock(seconds: float) -> str:

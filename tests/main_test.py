@@ -58,6 +58,16 @@ MISTAKES = {
         2,
         "--inject: 'kil@3': 'kil' is none of kill",
     ),
+    "too large to simulate": (
+        (
+            "--config=configs/simulate.py",
+            "--mode=simulate",
+            "--dry_run",
+            "--config.memory_gib=0.001",
+        ),
+        2,
+        "a coarser scan, fewer gpts or more memory",
+    ),
     "extra words": ((DIGITS, "now"), 2, "now"),
     "nothing trained": (
         (DIGITS, "--workdir={tmp}", "--mode=sample"),

@@ -16,6 +16,10 @@ from inverse.simulator.grid import Grid
 from inverse.simulator.multislice import multislice
 from inverse.simulator.probe import aperture, probe_spectrum, shift_phases
 
+# Time of a plane wave's part in a probe over that of a wave's step through a slice:
+# 0.4 and 62 microseconds on one core, 84 x 84 frequencies of 128 x 128.
+PRODUCT_OVER_STEP = 0.006
+
 
 def beams(
     grid: Grid, energy_ev: float, semiangle_cutoff_mrad: float
@@ -24,9 +28,16 @@ def beams(
     return np.nonzero(aperture(grid, energy_ev, semiangle_cutoff_mrad))
 
 
-def is_cheaper(num_beams: int, num_probes: int) -> bool:
-    """Whether fewer waves are propagated by the matrix than probe by probe."""
-    return num_beams < num_probes
+def is_cheaper(num_beams: int, num_probes: int, num_slices: int) -> bool:
+    """Whether the matrix takes less time than propagating every probe.
+
+    Args:
+      num_beams: plane waves that the matrix propagates.
+      num_probes: of the scan, for every aberration that is asked for.
+      num_slices: of the specimen.
+    """
+    by_matrix = num_beams * (num_slices + PRODUCT_OVER_STEP * num_probes)
+    return by_matrix < num_probes * num_slices
 
 
 def s_matrix(

@@ -26,3 +26,7 @@ def test_patterns_agree_with_abtem(case, python):
     assert found["cbed_on_abtem_slices"] < 1e-5
     assert found["cbed_on_own_slices"] < 5e-3
     assert found["haadf_on_abtem_slices"] < 1e-3
+    # With what its potentials hold of the grid and ours do not.
+    assert found["potential_with_factor"] < 1e-3
+    assert found["cbed_with_factor"] < 1e-4
+    assert found["haadf_largest_with_factor"] < 1e-2

@@ -122,7 +122,10 @@ def test_the_s_matrix_gives_the_patterns_of_multislice():
     weights = s_matrix.beam_amplitudes(grid, chosen, ENERGY, 20.0, at, lens)
     found = s_matrix.s_matrix_patterns(matrix, weights)
     np.testing.assert_allclose(found, expected, atol=1e-6 * expected.max())
-    assert s_matrix.is_cheaper(len(chosen[0]), 1024)
+    assert s_matrix.is_cheaper(len(chosen[0]), 1024, 12)
+    assert not s_matrix.is_cheaper(len(chosen[0]), len(chosen[0]), 12)
+    # Where sums of plane waves take longer than a thin specimen.
+    assert not s_matrix.is_cheaper(1000, 100_000, 1)
 
 
 @pytest.mark.parametrize("num_devices", [2, 4, 8])
