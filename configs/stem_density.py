@@ -40,9 +40,9 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
         config.dataset.pattern_mean = 0.845
     elif variant == "tuned":
         _make_small(config)
-        config.num_steps = 3000
+        config.num_steps = 2000
         config.per_device_batch_size = 16
-        config.dataset.num_examples = 4096
+        config.dataset.num_examples = 3072
         config.model.growth = 24
         # Most layers where a pixel is a probe position: columns closer than the scan's
         # steps are told from what neighbouring patterns have in common.
