@@ -86,7 +86,7 @@ def main(argv: list[str]) -> None:
         "table": table_of(scores),
     }
     print("\n".join(results["table"]))
-    picture = max(workdir.glob("panels-*materials.png"), default=None)
+    picture = max(workdir.glob("panels-*.png"), default=None)
     if picture is not None:
         shutil.copy(picture, results_file.DIRECTORY / f"{_NAME.value}.png")
     print(results_file.write(_NAME.value, results))

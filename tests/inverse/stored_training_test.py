@@ -89,6 +89,18 @@ def test_a_set_goes_on_where_it_was_ended_and_suits_its_configuration(tmp_path):
         _batch(more, 2)
 
 
+def test_as_many_are_held_out_as_there_are_whatever_the_batch(tmp_path):
+    config = _config()
+    config.evaluation.num_examples = 3
+    write_set(config, str(tmp_path))
+    config = _config(tmp_path)
+    setup, source = make_setup(config), data.open_source(config)
+    found = data.take(setup, source, "materials", 3)  # of batches of eight
+    simulated = data.take(setup, data.open_source(_config()), "materials", 3)
+    assert len(found["density"]) == 3
+    _assert_same(jax.tree.leaves(found), jax.tree.leaves(simulated))
+
+
 @pytest.mark.slow
 def test_a_resumed_run_on_stored_data_is_the_simulated_one_to_the_bit(tmp_path):
     folder, parts, whole = (tmp_path / name for name in ("set", "parts", "whole"))
