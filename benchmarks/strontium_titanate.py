@@ -14,8 +14,8 @@ from absl import app, flags
 from PIL import Image, ImageDraw
 
 from benchmarks import results_file
-from benchmarks.ser_file import read_ser
 from benchmarks.simulator_agreement import strontium_titanate_cell
+from inverse.ser_file import read_ser
 from inverse.simulator import coherence, detector, phonons, probe, slices
 from inverse.simulator.grid import Grid
 from inverse.simulator.multislice import multislice_planes, propagator, transmission
