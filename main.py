@@ -176,6 +176,11 @@ def _run_inverse(config) -> None:
     elif _MODE.value == "evaluate":
         inverse_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
     elif _MODE.value == "simulate":
+        if config.task == "distortion":
+            raise InverseConfigError(
+                "--mode=simulate: training keeps the crystals that it simulates; "
+                "see config.dataset.library."
+            )
         write_set(config, _WORKDIR.value)
     elif _MODE.value == "predict":
         if _INPUT.value is None:
