@@ -21,8 +21,10 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     config = common.distortion_base()
     if variant == "tuned":
         _make_small(config)
-        config.num_steps = 6000
-        config.dataset.num_examples = 2048
+        config.num_steps = 800
+        config.dataset.num_examples = 256
+        config.evaluation.every_steps = 800
+        config.evaluation.num_examples = 64
     elif variant == "smoke":
         _make_small(config)
         config.num_steps = 200
@@ -39,7 +41,7 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
         config.evaluation.num_examples = 16
     elif variant in ("paper", "paper_angles"):
         _make_small(config)
-        config.dataset.num_examples = 2048
+        config.dataset.num_examples = 256
         config.dataset.detector_sets = ("ABF",)
         config.dataset.detector_weights = (1.0,)
         config.evaluation.detector_sets = ("ABF",)
@@ -57,10 +59,10 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
 
 
 def _make_small(config: ml_collections.ConfigDict) -> None:
-    """Crystals of 2 x 2 cells and up to 16 layers, on a CPU."""
+    """Crystals of 2 x 2 cells and up to 12 layers, on a CPU."""
     config.dataset.cells = 2
-    config.dataset.layers = 16
-    config.dataset.thinnest = 12
+    config.dataset.layers = 12
+    config.dataset.thinnest = 8
     config.dataset.lateral_weights = (1.0, 0.0, 0.0)
     config.model.features = 48
     config.model.dtype = "float32"

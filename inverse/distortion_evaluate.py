@@ -119,7 +119,7 @@ class Evaluator:
 
     def predict(self, params: Any, batch_stats: Any, images, names: str) -> Prediction:
         """Predicts of images [n, y, x, 3], of which those in `names` are shown."""
-        size, parts = self._batch_size, []
+        size, parts = min(self._batch_size, len(images)), []
         for start in range(0, len(images), size):
             part = images[start : start + size]
             padded = np.pad(part, [(0, size - len(part)), (0, 0), (0, 0), (0, 0)])
