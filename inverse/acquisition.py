@@ -8,6 +8,7 @@ import numpy as np
 
 from inverse.simulator.crystal_images import IMAGES
 from inverse.simulator.phase_contrast import integrate
+from inverse.simulator.poisson import poisson
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +84,12 @@ def record(
     slope = (jnp.roll(seen, -1, 1) - jnp.roll(seen, 1, 1)) / 2
     seen = seen + offset * slope
     electrons = 10 ** _uniform(dose, settings.log10_dose) * pixel_a**2
-    counted = jax.random.poisson(rings, electrons * jnp.maximum(seen[..., :2], 0))
+    counted = poisson(rings, electrons * jnp.maximum(seen[..., :2], 0))
     # Of a uniform disc of directions, along one axis.
     spread = settings.semiangle_mrad / 2 / jnp.sqrt(electrons)
     noise = spread * jax.random.normal(deflected, (*signals.shape[:2], 2))
     phase = integrate(seen[..., 2:] + noise, (1.0, 1.0), 300e3)
-    return jnp.concatenate(
-        [counted.astype(jnp.float32) / electrons, phase[..., None]], axis=-1
-    )
+    return jnp.concatenate([counted / electrons, phase[..., None]], axis=-1)
 
 
 def as_input(images: jax.Array, present: jax.Array) -> jax.Array:

@@ -11,6 +11,8 @@ from inverse.simulator.crystal_images import IMAGES
 
 # Radius of the disc that a column is fitted in, in cells: its neighbours lie outside.
 _CATION_RADIUS, _OXYGEN_RADIUS = 0.32, 0.22
+# No column is displaced further.
+_FARTHEST_A = 0.6
 
 
 class MeanPrediction(NamedTuple):
@@ -72,9 +74,9 @@ def _fitted(image, ideal, sampling: float, share: float) -> jax.Array:
     flat = ideal.reshape(-1, 2)
     radius = int(share * per_cell)
     found = fit_columns(image, flat, sampling, radius_pixels=radius)
-    # A fit that ran away from its disc is none: the column is where it should be.
+    # A fit that ran away is none: the column is where it should be.
     moved = found.positions - flat
-    near = jnp.linalg.norm(moved, axis=-1) < radius * sampling
+    near = jnp.linalg.norm(moved, axis=-1) < _FARTHEST_A
     return jnp.where(near[:, None], moved, 0.0).reshape(*counts, 2)
 
 
@@ -134,8 +136,8 @@ def fitted_channels(
 ) -> np.ndarray:
     """Peak fitting of whole images, and the mean where it has nothing to say.
 
-    Cations are fitted in HAADF where there is one, oxygens in iDPC, else both in what
-    there is.
+    All columns are fitted in iDPC where there is one, else in ABF: HAADF of thin
+    crystals is an electron or two per pixel.
 
     Args:
       images: [n, y, x, 3] in the order of IMAGES.
@@ -149,33 +151,36 @@ def fitted_channels(
       [n, i, j, channel], rows first, degrees and pm.
     """
     there = [i for i in range(len(IMAGES)) if present[i]]
-    cations, oxygens = there[0], there[-1]
+    channel = there[-1]
 
     @jax.jit
     def fit(image, side):
         sampling = side / image.shape[1]
-        a_shift, b_shift = column_shifts(image[..., cations], counts, sampling)
+        a_shift, b_shift = column_shifts(image[..., channel], counts, sampling)
         found = {"A": a_shift, "B": b_shift}
-        if IMAGES[oxygens] == "HAADF":
+        if IMAGES[channel] == "HAADF":
             return found
-        # Both detectors see one lattice; A need not lie in its corners.
+        # A need not lie in the corners.
         reference = _fitted(
-            image[..., cations], _lattice(image, counts, sampling)[0], sampling, 0.32
+            image[..., channel],
+            _lattice(image, counts, sampling)[0],
+            sampling,
+            _CATION_RADIUS,
         )
         origin = reference.mean(axis=(0, 1))
-        rotation, o_shift = oxygen_shifts(image[..., oxygens], origin, counts, sampling)
+        rotation, o_shift = oxygen_shifts(image[..., channel], origin, counts, sampling)
         return found | {"O": o_shift, "tilt": rotation}
 
     fitted = jax.device_get(jax.lax.map(lambda x: fit(*x), (images, side_a)))
     n, shape = len(images), (counts[1], counts[0])
     result = np.broadcast_to(mean, (n, *shape, len(names))).copy()
-    for channel, name in enumerate(names):
+    for number, name in enumerate(names):
         kind, what, axis, moment, _ = name.split("_")
         if moment != "P0":
             continue
         if kind == "shift" and axis != "z" and what in fitted:
             values = 100 * fitted[what][..., "xy".index(axis)]
-            result[..., channel] = np.swapaxes(values, 1, 2)
+            result[..., number] = np.swapaxes(values, 1, 2)
         elif (kind, what, axis) == ("tilt", "repeating", "z") and "tilt" in fitted:
-            result[..., channel] = np.rad2deg(np.swapaxes(fitted["tilt"], 1, 2))
+            result[..., number] = np.rad2deg(np.swapaxes(fitted["tilt"], 1, 2))
     return result
