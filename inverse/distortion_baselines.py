@@ -1,5 +1,7 @@
 """What a network has to beat: the mean of the training set, and fitted columns."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -126,6 +128,27 @@ def oxygen_shifts(
     return OxygenShifts(along_rim / (2 * cell.sum() / 2), shift)
 
 
+@functools.cache
+def _fit_all(channel: int, counts: tuple[int, int]) -> Callable:
+    """Compiles (images [n, y, x, 3], sides [n] in A) -> what columns tell of each."""
+
+    def fit(image, side):
+        sampling, image = side / image.shape[1], image[..., channel]
+        a_shift, b_shift = column_shifts(image, counts, sampling)
+        found = {"A": a_shift, "B": b_shift}
+        if IMAGES[channel] == "HAADF":
+            return found
+        # A need not lie in the corners.
+        corners = _lattice(image, counts, sampling)[0]
+        origin = _fitted(image, corners, sampling, _CATION_RADIUS).mean(axis=(0, 1))
+        rotation, o_shift = oxygen_shifts(image, origin, counts, sampling)
+        return found | {"O": o_shift, "tilt": rotation}
+
+    return jax.jit(
+        lambda images, sides: jax.lax.map(lambda x: fit(*x), (images, sides))
+    )
+
+
 def fitted_channels(
     images: np.ndarray,
     present: np.ndarray,
@@ -150,28 +173,8 @@ def fitted_channels(
     Returns:
       [n, i, j, channel], rows first, degrees and pm.
     """
-    there = [i for i in range(len(IMAGES)) if present[i]]
-    channel = there[-1]
-
-    @jax.jit
-    def fit(image, side):
-        sampling = side / image.shape[1]
-        a_shift, b_shift = column_shifts(image[..., channel], counts, sampling)
-        found = {"A": a_shift, "B": b_shift}
-        if IMAGES[channel] == "HAADF":
-            return found
-        # A need not lie in the corners.
-        reference = _fitted(
-            image[..., channel],
-            _lattice(image, counts, sampling)[0],
-            sampling,
-            _CATION_RADIUS,
-        )
-        origin = reference.mean(axis=(0, 1))
-        rotation, o_shift = oxygen_shifts(image[..., channel], origin, counts, sampling)
-        return found | {"O": o_shift, "tilt": rotation}
-
-    fitted = jax.device_get(jax.lax.map(lambda x: fit(*x), (images, side_a)))
+    (last,) = np.flatnonzero(present)[-1:]
+    fitted = jax.device_get(_fit_all(int(last), counts)(images, side_a))
     n, shape = len(images), (counts[1], counts[0])
     result = np.broadcast_to(mean, (n, *shape, len(names))).copy()
     for number, name in enumerate(names):
