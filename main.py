@@ -17,8 +17,9 @@ from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
 from inverse import simulate as inverse_simulate
 from inverse import train as inverse_train
+from inverse.distortion_predict import predict as predict_distortions
 from inverse.errors import ConfigError as InverseConfigError
-from inverse.predict import predict
+from inverse.predict import predict as predict_density
 from inverse.simulator.errors import SimulatorError
 from inverse.write_set import write_set
 from parallel import compilation_cache, doctor, mesh, run_log
@@ -63,7 +64,9 @@ _SEED = flags.DEFINE_integer(
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
 )
-_INPUT = flags.DEFINE_string("input", None, "With --mode=predict: the scan's file.")
+_INPUT = flags.DEFINE_string(
+    "input", None, "With --mode=predict: the file, or several joined by commas."
+)
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
 )
@@ -173,11 +176,17 @@ def _run_inverse(config) -> None:
     elif _MODE.value == "evaluate":
         inverse_inference.evaluate(config, _WORKDIR.value, _CHECKPOINT.value)
     elif _MODE.value == "simulate":
+        if config.task == "distortion":
+            raise InverseConfigError(
+                "--mode=simulate: training keeps the crystals that it simulates; "
+                "see config.dataset.library."
+            )
         write_set(config, _WORKDIR.value)
     elif _MODE.value == "predict":
         if _INPUT.value is None:
             raise InverseConfigError("--input is missing: name the file to read.")
-        predict(config, _WORKDIR.value, _CHECKPOINT.value, _INPUT.value)
+        predict = {"density": predict_density, "distortion": predict_distortions}
+        predict[config.task](config, _WORKDIR.value, _CHECKPOINT.value, _INPUT.value)
     else:
         raise InverseConfigError(
             f"--mode={_MODE.value}: this workload cannot do that; choose train, "

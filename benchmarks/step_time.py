@@ -55,7 +55,7 @@ def _batch(config):
     shapes = factories.batch_shapes(config)
     draw = np.random.default_rng(0)
     patterns, density = (draw.random(s.shape, np.float32) for s in shapes)
-    return {"patterns": jnp.asarray(patterns, shapes[0].dtype), "density": density}
+    return {"input": jnp.asarray(patterns, shapes[0].dtype), "target": density}
 
 
 class TrainingStep:
@@ -87,8 +87,8 @@ class ForwardAndBackward:
         state = setup.create_state()
         batch = _batch(config)
         gradients = jax.jit(jax.value_and_grad(factories.make_loss(network)))
-        operands = (state.params, state.batch_stats, batch["patterns"])
-        self._operands = jax.device_put((*operands, batch["density"]))
+        operands = (state.params, state.batch_stats, batch["input"])
+        self._operands = jax.device_put((*operands, batch["target"]))
         self._gradients = gradients.lower(*self._operands).compile()
 
     def seconds(self, steps: int) -> float:

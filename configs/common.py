@@ -91,6 +91,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     """The published density network and its reduction (arXiv:1909.11150)."""
     config = ml_collections.ConfigDict()
     config.workload = "inverse"
+    config.task = "density"  # or distortion
     config.seed = 0
     config.num_steps = 100_000
     config.per_device_batch_size = 1
@@ -197,3 +198,76 @@ def make_smoke(config: ml_collections.ConfigDict) -> None:
     config.evaluation.num_real = 1000
     config.evaluation.num_fake = 1000
     config.evaluation.classifier_epochs = 1
+
+
+def distortion_base() -> ml_collections.ConfigDict:
+    """Distortions of perovskites (arXiv:1902.06876), in maps with error bars."""
+    config = inverse_base()
+    config.task = "distortion"
+    config.per_device_batch_size = 16
+
+    config.dataset = dataset = ml_collections.ConfigDict()
+    dataset.library = ""  # directory of simulated crystals; empty: in the workdir
+    dataset.num_examples = 0  # crystals that are trained on; 0: always new ones
+    dataset.views = 2  # foci in which each is seen
+    dataset.held_out = ("SrTiO3", "BiFeO3", "NdFeO3")
+    dataset.cells = 4  # across the beam, along each side; even
+    dataset.layers = 40  # along the beam, at most
+    dataset.thinnest = 12
+    dataset.max_tilt_deg = 15.0
+    dataset.max_shift_a = 0.3
+    dataset.num_moments = 3
+    dataset.lateral_weights = (0.6, 0.2, 0.2)  # constant, wave, wall
+    # Fixed: every compound and the detectors have constants for it.
+    dataset.energy_ev = 300e3
+    dataset.semiangle_mrad = 27.0
+    dataset.haadf_mrad = (60.0, 100.0)
+    dataset.bright_mrad = 35.0
+    dataset.phonon_rms_a = 0.08
+    dataset.pixels_per_cell = 20
+    dataset.gpts_per_cell = 32
+    dataset.defocus_a = (-30.0, 30.0)
+    dataset.held_out_defocus_a = (40.0, 60.0)
+    # Each view draws uniformly between two values.
+    dataset.source_rms_a = (0.3, 0.6)
+    dataset.log10_dose = (3.5, 5.0)  # electrons per A^2
+    dataset.line_jitter_pm = 4.0
+    dataset.origin_pm = 15.0  # by which A's mean place is known
+    dataset.detector_sets = ("HAADF", "ABF", "HAADF+ABF", "HAADF+ABF+iDPC")
+    dataset.detector_weights = (0.25, 0.15, 0.2, 0.4)
+    # Between physical units and the network's.
+    dataset.tilt_scale_deg = 3.0
+    dataset.shift_scale_pm = 10.0
+
+    config.optimizer.loss = "gaussian"
+    config.optimizer.schedule = "cosine"
+    config.optimizer.larc = False
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.warm_steps = 100
+    config.optimizer.ema_decay = 0.99
+
+    config.evaluation = evaluation = ml_collections.ConfigDict()
+    evaluation.every_steps = 1000
+    evaluation.num_examples = 128  # of each split
+    evaluation.log10_dose = 4.0
+    evaluation.detector_sets = ("HAADF", "HAADF+ABF", "HAADF+ABF+iDPC")
+    evaluation.best_metric = "nll"
+    evaluation.num_panels = 4
+
+    # Of a measured image, or of several that were recorded at once.
+    config.prediction = prediction = ml_collections.ConfigDict()
+    prediction.detectors = "HAADF"  # of each file, in their order, joined by +
+    prediction.pixel_a = 0.0  # 0: as the file says
+
+    config.model = model = ml_collections.ConfigDict()
+    model.kind = "map"  # or one answer per crop: classes, angles
+    model.features = 64
+    model.dilations = (1, 2, 4, 1, 2, 4)
+    model.widths = (64, 128, 256, 512, 512)  # of crops' networks
+    model.layers = (2, 2, 3, 3, 3)
+    model.class_threshold_deg = 1.0
+    model.dropout = 0.0
+    model.remat = "never"
+    model.batch_statistics = "shared"
+    model.dtype = "bfloat16"
+    return config

@@ -1,10 +1,10 @@
 """Refuses configurations that cannot work, in the words of their fields."""
 
-import difflib
 import math
 
 from input_pipeline.stored import WHEN_CORRUPT
-from inverse.errors import ConfigError
+from inverse import distortion_config
+from inverse.config_fields import check_choices, check_positive, refuse
 from inverse.evaluate import SCORES
 from inverse.losses import LOSSES
 from inverse.memory import REMATS
@@ -19,9 +19,13 @@ _CHOICES = {
     "dataset.intensity": INTENSITIES,
     "dataset.layout": LAYOUTS,
     "optimizer.loss": LOSSES,
-    "optimizer.schedule": SCHEDULES,
     "evaluation.best_metric": SCORES,
     "model.upsampling": UPSAMPLINGS,
+}
+
+_SHARED_CHOICES = {
+    "task": ("density", "distortion"),
+    "optimizer.schedule": SCHEDULES,
     "model.batch_statistics": ("shared", "local"),
     "model.remat": REMATS,
     "model.dtype": ("float32", "bfloat16", "float16"),
@@ -31,16 +35,12 @@ _CHOICES = {
     "machine.platform": PLATFORMS,
 }
 
-_POSITIVE = (
+_SHARED_POSITIVE = (
     "num_steps",
     "per_device_batch_size",
     "log_every_steps",
     "checkpoint_every_steps",
     "keep_checkpoints",
-    "dataset.shard_examples",
-    "dataset.pattern_scale",
-    "dataset.pattern_mean",
-    "dataset.density_scale_va",
     "optimizer.huber_start",
     "optimizer.huber_end",
     "optimizer.learning_rate",
@@ -52,11 +52,6 @@ _POSITIVE = (
     "evaluation.num_examples",
     "evaluation.num_panels",
     "parallel.micro_batches",
-    "model.channels",
-    "model.image_size",
-    "model.growth",
-    "model.kernel_size",
-    "model.layers_bottleneck",
     "parallel.num_groups",
     "parallel.first_mib",
     "parallel.largest_mib",
@@ -67,14 +62,17 @@ _POSITIVE = (
     "machine.latency_us",
 )
 
-
-def _field(config, path: str):
-    section, _, name = path.rpartition(".")
-    return (config[section] if section else config)[name]
-
-
-def _refuse(path: str, value, remedy: str) -> None:
-    raise ConfigError(f"config.{path}={value!r}: {remedy}.")
+_POSITIVE = (
+    "dataset.shard_examples",
+    "dataset.pattern_scale",
+    "dataset.pattern_mean",
+    "dataset.density_scale_va",
+    "model.channels",
+    "model.image_size",
+    "model.growth",
+    "model.kernel_size",
+    "model.layers_bottleneck",
+)
 
 
 def _check_scan(config) -> None:
@@ -82,36 +80,29 @@ def _check_scan(config) -> None:
     dataset, model = config.dataset, config.model
     side = math.isqrt(model.channels)
     if side**2 != model.channels:
-        _refuse("model.channels", model.channels, "must be a square: rows x columns")
+        refuse("model.channels", model.channels, "must be a square: rows x columns")
     if dataset.layout == "positions":
         if model.image_size % side:
-            _refuse(
+            refuse(
                 "model.image_size",
                 model.image_size,
                 f"must be a multiple of the {side} rows of config.model.channels="
                 f"{model.channels}",
             )
         if dataset.bins < 1 or model.image_size % dataset.bins:
-            _refuse(
+            refuse(
                 "dataset.bins",
                 dataset.bins,
                 f"must divide config.model.image_size={model.image_size}",
             )
-    if dataset.num_examples % config.per_device_batch_size or dataset.num_examples < 0:
-        _refuse(
-            "dataset.num_examples",
-            dataset.num_examples,
-            "must be 0, or a multiple of config.per_device_batch_size="
-            f"{config.per_device_batch_size} times the devices",
-        )
     if config.evaluation.phase_retrieval_steps < 0:
-        _refuse(
+        refuse(
             "evaluation.phase_retrieval_steps",
             config.evaluation.phase_retrieval_steps,
             "must be 0 or more",
         )
     if not 0 < dataset.held_out_share < 1:
-        _refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
+        refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
 
 
 def check_config(config) -> None:
@@ -120,38 +111,45 @@ def check_config(config) -> None:
     Raises:
       ConfigError: one line with the field, its value and the remedy.
     """
-    for path, choices in _CHOICES.items():
-        value = _field(config, path)
-        if value not in choices:
-            close = difflib.get_close_matches(value, choices, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            _refuse(
-                path, value, f"{hint}choose one of {', '.join(filter(None, choices))}"
-            )
-    for path in _POSITIVE:
-        if not _field(config, path) > 0:
-            _refuse(path, _field(config, path), "must be positive")
+    check_choices(config, _SHARED_CHOICES)
+    check_positive(config, _SHARED_POSITIVE)
     if config.per_device_batch_size % config.parallel.micro_batches:
-        _refuse(
+        refuse(
             "parallel.micro_batches",
             config.parallel.micro_batches,
             f"must divide config.per_device_batch_size={config.per_device_batch_size}",
         )
     if not 0 <= config.model.dropout < 1:
-        _refuse("model.dropout", config.model.dropout, "must be in [0, 1)")
+        refuse("model.dropout", config.model.dropout, "must be in [0, 1)")
     if not 0 <= config.optimizer.ema_decay < 1:
-        _refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
+        refuse("optimizer.ema_decay", config.optimizer.ema_decay, "must be in [0, 1)")
+    num = config.dataset.num_examples
+    if num % config.per_device_batch_size or num < 0:
+        refuse(
+            "dataset.num_examples",
+            num,
+            "must be 0, or a multiple of config.per_device_batch_size="
+            f"{config.per_device_batch_size} times the devices",
+        )
     settings = config.optimizer
     if settings.schedule == "cosine" and settings.warm_steps >= config.num_steps:
-        _refuse(
+        refuse(
             "optimizer.warm_steps",
             settings.warm_steps,
             f"must be fewer than config.num_steps={config.num_steps}",
         )
+    {"density": _check_density, "distortion": distortion_config.check}[config.task](
+        config
+    )
+
+
+def _check_density(config) -> None:
+    check_choices(config, _CHOICES)
+    check_positive(config, _POSITIVE)
     _check_scan(config)
     model = config.model
     if len(model.layers_down) != len(model.layers_up):
-        _refuse(
+        refuse(
             "model.layers_up",
             tuple(model.layers_up),
             f"must have as many blocks as config.model.layers_down="
@@ -159,4 +157,4 @@ def check_config(config) -> None:
         )
     side = 2 ** len(model.layers_down)
     if model.image_size % side:
-        _refuse("model.image_size", model.image_size, f"must be a multiple of {side}")
+        refuse("model.image_size", model.image_size, f"must be a multiple of {side}")

@@ -26,7 +26,13 @@ from parallel.mesh import DATA_AXIS, spmd, to_host, to_mesh
 
 TRAIN = "train"
 # Numbers under which the keys of a split's examples are drawn: never to be changed.
-_SPLIT_NUMBERS = {TRAIN: 0, "materials": 1, "space_groups": 2}
+_SPLIT_NUMBERS = {
+    TRAIN: 0,
+    "materials": 1,
+    "space_groups": 2,
+    "validation": 3,
+    "settings": 4,
+}
 
 
 class Source(NamedTuple):

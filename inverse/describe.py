@@ -61,7 +61,8 @@ def describe(config, num_devices: int | None = None) -> None:
         f"a step: {devices} devices x {config.per_device_batch_size} samples in "
         f"{config.parallel.micro_batches} parts; {config.num_steps:,} steps"
     )
-    _describe_memory(config, setup)
+    if config.task == "density":  # only its layers are known to the estimate
+        _describe_memory(config, setup)
     grad_fn = jax.grad(factories.make_loss(factories.make_network(config)))
     network = setup.network
     shapes = (network.params, network.batch_stats, *factories.batch_shapes(config))

@@ -9,14 +9,14 @@ _STRIDE = 4
 _LOG_VARIANCE_BOUND = 12.0
 
 
-def _convolution(fan_in, fan_out, *, stride=1, dilation=1, dtype, rngs):
+def _convolution(fan_in, fan_out, *, stride=1, dilation=1, repeats=True, dtype, rngs):
     return nnx.Conv(
         fan_in,
         fan_out,
         (3, 3),
         strides=stride,
         kernel_dilation=dilation,
-        padding="SAME",
+        padding="CIRCULAR" if repeats else "SAME",
         dtype=dtype,
         rngs=rngs,
     )
@@ -85,18 +85,23 @@ class DistortionNetwork(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, image: jax.Array, *, train: bool = False, keys: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Predicts.
 
         Args:
-          image: [n, y, x, detector].
+          image: [n, y, x, detector], which repeats.
+          train: changes nothing here.
+          keys: neither do they: nothing is dropped.
 
         Returns:
           mean and log-variance [n, y, x, target], float32, of standardised targets.
         """
+        del train, keys
         height, width = image.shape[1:3]
         spare = [(0, 0), (0, -height % _STRIDE), (0, -width % _STRIDE), (0, 0)]
-        image = jnp.pad(image, spare, mode="edge").astype(self.dtype)
+        image = jnp.pad(image, spare, mode="wrap").astype(self.dtype)
         full = nnx.gelu(self.full(image))
         middle = nnx.gelu(self.down_1(full))
         x = self.down_2(middle)
@@ -151,7 +156,9 @@ class CropNetwork(nnx.Module):
         for stage, (width, depth) in enumerate(zip(widths, layers, strict=True)):
             for number in range(depth):
                 name = f"{stage}_{number}"
-                convolution = _convolution(fan_in, width, dtype=dtype, rngs=rngs)
+                convolution = _convolution(
+                    fan_in, width, repeats=False, dtype=dtype, rngs=rngs
+                )
                 norm = nnx.BatchNorm(
                     width, momentum=0.9, dtype=dtype, axis_name=axis_name, rngs=rngs
                 )
@@ -160,8 +167,11 @@ class CropNetwork(nnx.Module):
                 fan_in = width
         self.head = nnx.Linear(fan_in, outputs, rngs=rngs)
 
-    def __call__(self, image: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, image: jax.Array, *, train: bool, keys: jax.Array | None = None
+    ) -> jax.Array:
         """Maps images [n, y, x, detector] to [n, output], float32."""
+        del keys
         x = image.astype(self.dtype)
         for stage, depth in enumerate(self.layers):
             for number in range(depth):

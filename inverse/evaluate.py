@@ -116,6 +116,10 @@ class Evaluator:
                 scores[f"{split}/network/{name}"] = value
         return scores | self.baselines
 
+    def table(self, scores: dict[str, float]) -> str:
+        """Lays scores out, one line per split and method."""
+        return table(scores)
+
     def panels(self, params: Any, batch_stats: Any, split: str, num: int) -> np.ndarray:
         """Draws the first `num` examples of a split, uint8 [y, x, 3]."""
         held = self._splits[split]

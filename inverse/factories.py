@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse import convolution, losses, optimizer
+from inverse import convolution, distortion_factories, losses, optimizer
 from inverse.models import FCDenseNet
 from inverse.normalisation import Normalisation
 from inverse.scan import Scan
@@ -31,6 +31,7 @@ class Network(NamedTuple):
       params: shapes of the parameters, nested dicts.
       batch_stats: shapes of the running statistics.
       axis_name: mesh axis over which batch statistics are shared, or None.
+      cost: (prediction, target) -> cost, of plans: any whose gradient visits all.
     """
 
     make: Callable[[nnx.Rngs], nnx.Module]
@@ -38,6 +39,7 @@ class Network(NamedTuple):
     params: Any
     batch_stats: Any
     axis_name: str | None
+    cost: Callable[[Any, Any], jax.Array] = losses.absolute
 
     def apply(
         self,
@@ -72,6 +74,22 @@ def make_network(
       axis_name: mesh axis over which batch statistics are shared, if any.
       remat: compute dense blocks again for the backward pass, see memory.needs_remat.
     """
+    cost = losses.absolute
+    if config.task == "distortion":
+        make = distortion_factories.make_module(config, axis_name)
+        cost = distortion_factories.make_loss_fn(config)
+    else:
+        make = _make_dense(config, axis_name, remat)
+    graphdef, params, batch_stats = nnx.split(
+        nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, nnx.BatchStat
+    )
+    shapes = (nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats))
+    return Network(make, graphdef, *shapes, axis_name, cost)
+
+
+def _make_dense(
+    config, axis_name: str | None, remat: bool
+) -> Callable[[nnx.Rngs], FCDenseNet]:
     model = config.model
 
     def make(rngs: nnx.Rngs) -> FCDenseNet:
@@ -95,16 +113,14 @@ def make_network(
             rngs=rngs,
         )
 
-    graphdef, params, batch_stats = nnx.split(
-        nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, nnx.BatchStat
-    )
-    shapes = (nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats))
-    return Network(make, graphdef, *shapes, axis_name)
+    return make
 
 
 def make_loss_fn(config) -> Callable[..., jax.Array]:
     """Returns (prediction, truth, step) -> cost of every pixel."""
     settings = config.optimizer
+    if config.task == "distortion":
+        return distortion_factories.make_loss_fn(config)
     huber = losses.shrinking_huber(
         settings.huber_start, settings.huber_end, config.num_steps
     )
@@ -150,17 +166,19 @@ def make_normalisation(config, scan: Scan) -> Normalisation:
 
 
 def make_loss(network: Network) -> Callable[..., jax.Array]:
-    """Returns loss(params, batch_stats, patterns, density): mean absolute error."""
+    """Returns loss(params, batch_stats, input, target), the mean of `network.cost`."""
 
-    def loss(params, batch_stats, patterns, density):
+    def loss(params, batch_stats, inputs, target):
         module = nnx.merge(network.graphdef, params, batch_stats)
-        return jnp.abs(module(patterns, train=True) - density).mean()
+        return network.cost(module(inputs, train=True), target).mean()
 
     return loss
 
 
 def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
-    """Shapes of one device's (patterns [n, y, x, c], density [n, y, x])."""
+    """Shapes of one device's (input [n, y, x, c], target [n, y, x] or as it has it)."""
+    if config.task == "distortion":
+        return distortion_factories.batch_shapes(config)
     n, side = config.per_device_batch_size, config.model.image_size
     patterns = (n, side, side, input_channels(config))
     return (

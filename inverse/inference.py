@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import jax
 
-from inverse import data
+from inverse import tasks
 from inverse.check_config import check_config
-from inverse.evaluate import table
 from inverse.setup import Setup, make_setup
 from inverse.train import MAY_CHANGE
 from inverse.train_state import TrainState
@@ -52,11 +51,11 @@ def evaluate(config, workdir: str, which: str) -> dict[str, float]:
       which: "best" or "latest".
     """
     trained = open_checkpoint(config, workdir, which)
-    source = data.open_source(config)
-    evaluator = data.make_evaluator(config, trained.setup, source)
+    task, path = tasks.task_of(config), pathlib.Path(workdir).expanduser()
+    source = task.open_source(config)
+    evaluator = task.make_evaluator(config, trained.setup, source, path)
     averaged = (trained.state.ema, trained.state.batch_stats)
     scores = evaluator.run(*averaged)
-    path = pathlib.Path(workdir).expanduser()
     writer = MetricWriter(path, enabled=is_first_process(), resume_step=None)
     writer.scores(trained.step, {"seed": config.seed, "checkpoint": which, **scores})
     writer.close()
@@ -65,5 +64,5 @@ def evaluate(config, workdir: str, which: str) -> dict[str, float]:
         for split in source.held_out:
             picture = evaluator.panels(*averaged, split, num)
             save_png(path / f"panels-{trained.step:06d}-{which}-{split}.png", picture)
-        print(f"step {trained.step} ({which}) of {path}\n{table(scores)}")
+        print(f"step {trained.step} ({which}) of {path}\n{evaluator.table(scores)}")
     return scores

@@ -8,10 +8,15 @@ import jax.numpy as jnp
 LOSSES = ("l1", "huber", "mse")
 
 
-def l1(prediction: jax.Array, truth: jax.Array, step: jax.Array) -> jax.Array:
+def absolute(prediction: jax.Array, truth: jax.Array) -> jax.Array:
     """Absolute error."""
-    del step
     return jnp.abs(prediction - truth)
+
+
+def l1(prediction: jax.Array, truth: jax.Array, step: jax.Array) -> jax.Array:
+    """Absolute error, at any step."""
+    del step
+    return absolute(prediction, truth)
 
 
 def mse(prediction: jax.Array, truth: jax.Array, step: jax.Array) -> jax.Array:

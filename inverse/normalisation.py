@@ -67,8 +67,8 @@ class Normalisation:
         return prediction * self.density_scale + self.density_mean
 
     def example(self, example: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """Scales {"patterns", "density"}."""
+        """Scales {"patterns", "density"} to a network's {"input", "target"}."""
         return {
-            "patterns": self.patterns(example["patterns"]),
-            "density": self.density(example["density"]),
+            "input": self.patterns(example["patterns"]),
+            "target": self.density(example["density"]),
         }

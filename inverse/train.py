@@ -8,9 +8,8 @@ import jax
 import numpy as np
 
 from input_pipeline.prefetch import prefetch
-from inverse import data
+from inverse import tasks
 from inverse.check_config import check_config
-from inverse.evaluate import SMALLER_IS_BETTER, table
 from inverse.recovery import Recovery
 from inverse.setup import Setup, compile_step, make_setup
 from inverse.status import Status
@@ -41,6 +40,7 @@ MAY_CHANGE = (
     "checkpoint_every_steps",
     "keep_checkpoints",
     "evaluation.",
+    "prediction.",
     "machine.",
     # The examples of a stored set are those that would be simulated.
     "dataset.stored",
@@ -53,14 +53,14 @@ class _Run:
 
     def __init__(self, config, workdir: pathlib.Path, setup: Setup, source):
         self.config, self.setup, self.workdir = config, setup, workdir
-        self.source = source
+        self.task, self.source = tasks.task_of(config), source
         self.checkpoints = Checkpointer(
             workdir / "checkpoints", keep=config.keep_checkpoints
         )
         split, score = source.held_out[0], config.evaluation.best_metric
         self.best_metric = f"{split}/network/{score}"
         self.best = BestCheckpoint(
-            workdir / "best", larger_is_better=score not in SMALLER_IS_BETTER
+            workdir / "best", larger_is_better=score not in tasks.SMALLER_IS_BETTER
         )
         self.extra = {"plan": setup.plan.digest(), "batch_size": setup.batch_size}
         self.first_step = self.saved_step = self.checkpoints.latest_step() or 0
@@ -87,7 +87,9 @@ class _Run:
         else:
             self.state = self.setup.create_state()
         start = time.perf_counter()
-        self.evaluator = data.make_evaluator(self.config, self.setup, self.source)
+        self.evaluator = self.task.make_evaluator(
+            self.config, self.setup, self.source, self.workdir
+        )
         log.info(
             "held out and simulated in %.1f s: %d examples each of %s",
             time.perf_counter() - start,
@@ -157,7 +159,7 @@ def train_and_evaluate(
 
 def _train(config, path, watch, survival) -> dict[str, float]:
     setup = make_setup(config)
-    run = _Run(config, path, setup, data.open_source(config))
+    run = _Run(config, path, setup, tasks.task_of(config).open_source(config))
     with contextlib.closing(run):
         if run.first_step >= config.num_steps:
             log.info(
@@ -168,7 +170,7 @@ def _train(config, path, watch, survival) -> dict[str, float]:
             return {}
         run.begin()
         batches = prefetch(
-            data.make_batches(config, setup, run.source).batch_at,
+            run.task.make_batches(config, setup, run.source, path).batch_at,
             # Here, so that the time of simulation is not taken for that of the step.
             jax.block_until_ready,
             range(run.first_step, config.num_steps),
@@ -179,7 +181,9 @@ def _train(config, path, watch, survival) -> dict[str, float]:
             faults = FaultInjector(survival.faults, path)
             scores = _take_steps(run, batches, watch, stop, faults)
     if is_first_process():
-        print(f"pictures: {max(path.glob('panels-*.png'))}\n{table(scores)}")
+        print(
+            f"pictures: {max(path.glob('panels-*.png'))}\n{run.evaluator.table(scores)}"
+        )
     return scores
 
 

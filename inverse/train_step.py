@@ -75,7 +75,7 @@ def make_train_step(
             return found, grads
 
         params = reduction.as_local(state.params)
-        parts = [batch["patterns"], batch["density"]]
+        parts = [batch["input"], batch["target"]]
         if dropout_key is not None:
             parts.append(batch["number"])
         accumulate = accumulated(value_and_grad, num_micro_batches)
@@ -123,7 +123,7 @@ def _keys(key: jax.Array, step: jax.Array, numbers: jax.Array) -> jax.Array:
 
 
 def make_predict(network: Network) -> Callable[[Any, Any, jax.Array], jax.Array]:
-    """Makes predict(params, batch_stats, patterns [n, y, x, c]) -> [n, y, x]."""
+    """Makes predict(params, batch_stats, input [n, y, x, c]) -> [n, y, x], or more."""
 
     def predict(params, batch_stats, patterns):
         return network.apply(params, batch_stats, patterns, train=False)[0]

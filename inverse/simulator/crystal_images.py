@@ -89,8 +89,14 @@ def fit_to_grid(example: Example, counts: tuple[int, int, int], grid: Grid) -> E
     larger than the untilted cell, rather than its cell smaller. Displacements across
     the beam, and targets with them, grow by the same factor (at most 4 %).
     """
-    box = jnp.array([grid.extent_a[1], grid.extent_a[0]])
-    scale = box / (example.cell[:2] * jnp.array(counts[:2]))
+    return stretch(example, counts, jnp.array([grid.extent_a[1], grid.extent_a[0]]))
+
+
+def stretch(
+    example: Example, counts: tuple[int, int, int], box_a: jax.Array
+) -> Example:
+    """Stretches the crystal across the beam to the sides `box_a` [(x, y)]."""
+    scale = box_a / (example.cell[:2] * jnp.array(counts[:2]))
     scale = jnp.append(scale, 1.0)
     return example._replace(
         positions=example.positions * scale[None],

@@ -144,6 +144,24 @@ def _profiles(keys: jax.Array, settings: DistortionRange, depth) -> jax.Array:
     return jnp.moveaxis(jax.vmap(draw)(keys), 0, -1)
 
 
+def draw_distortions(
+    tilt_key: jax.Array,
+    shift_key: jax.Array,
+    settings: DistortionRange,
+    depth: jax.Array,
+) -> tuple[Distortions, jax.Array]:
+    """Draws fields over cells, and tilt amplitudes [x, y, z, axis, phase] in rad."""
+    tilt = _draw_tilts(tilt_key, settings, depth)
+    a_key, b_key, o_key = jax.random.split(shift_key, 3)
+    distortions = Distortions(
+        rotations(tilt),
+        _draw_shift(a_key, settings, depth, settings.max_shift_a),
+        _draw_shift(b_key, settings, depth, settings.max_shift_a),
+        _draw_shift(o_key, settings, depth, settings.max_shift_a / 2),
+    )
+    return distortions, tilt
+
+
 def make_draw(
     oxides: tuple[Oxide, ...], settings: DistortionRange
 ) -> Callable[[jax.Array], Example]:
@@ -163,14 +181,7 @@ def make_draw(
         which, thick, tilts, shifts, strains = jax.random.split(key, 5)
         oxide = jax.random.randint(which, (), 0, len(oxides))
         depth = jax.random.randint(thick, (), settings.thinnest, settings.counts[2] + 1)
-        tilt = _draw_tilts(tilts, settings, depth)
-        a_key, b_key, o_key = jax.random.split(shifts, 3)
-        distortions = Distortions(
-            rotations(tilt),
-            _draw_shift(a_key, settings, depth, settings.max_shift_a),
-            _draw_shift(b_key, settings, depth, settings.max_shift_a),
-            _draw_shift(o_key, settings, depth, settings.max_shift_a / 2),
-        )
+        distortions, tilt = draw_distortions(tilts, shifts, settings, depth)
         strain = settings.max_strain * jax.random.uniform(strains, (3,), minval=-1)
         crystal = build_crystal(distortions, sides[oxide], strain, depth)
         positions, numbers = atoms_of(crystal, a_sites[oxide], b_sites[oxide], depth)

@@ -5,9 +5,10 @@ import pathlib
 
 import pytest
 
-from configs import common, stem_density
+from configs import common, stem_density, stem_distortion
 from gan.check_config import Facts, check_config, num_entries
 from inverse.check_config import check_config as check_inverse_config
+from inverse.errors import ConfigError
 
 NAMES = [
     path.stem
@@ -24,6 +25,30 @@ def _get(name, variant):
 @pytest.mark.parametrize("variant", stem_density.VARIANTS)
 def test_every_variant_of_the_density_network_passes_the_checks(variant):
     check_inverse_config(stem_density.get_config(variant))
+
+
+@pytest.mark.parametrize("variant", stem_distortion.VARIANTS)
+def test_every_variant_of_the_distortion_networks_passes_the_checks(variant):
+    check_inverse_config(stem_distortion.get_config(variant))
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("dataset", "held_out", ("SrTiO4",)),
+        ("dataset", "cells", 3),
+        ("dataset", "source_rms_a", (0.6, 0.3)),
+        ("dataset", "detector_weights", (1.0,)),
+        ("evaluation", "best_metric", "accuracy"),
+        ("optimizer", "loss", "mse"),
+        ("model", "kind", "maps"),
+    ],
+)
+def test_a_distortion_field_that_cannot_work_is_named(section, field, value):
+    config = stem_distortion.get_config("smoke")
+    config[section][field] = value
+    with pytest.raises(ConfigError, match=rf"config\.{section}\.{field}="):
+        check_inverse_config(config)
 
 
 @pytest.mark.parametrize("variant", common.GAN_VARIANTS)

@@ -36,8 +36,8 @@ def _config(num_devices=1, **fields):
 def _batch():
     keys = jax.random.split(jax.random.key(3))
     return {
-        "patterns": jax.random.normal(keys[0], (BATCH, SIDE, SIDE, CHANNELS)),
-        "density": jax.random.normal(keys[1], (BATCH, SIDE, SIDE)),
+        "input": jax.random.normal(keys[0], (BATCH, SIDE, SIDE, CHANNELS)),
+        "target": jax.random.normal(keys[1], (BATCH, SIDE, SIDE)),
     }
 
 
@@ -118,9 +118,9 @@ def _gradient(num_devices, reduction_of):
     def gradient(state, batch):
         def loss(params):
             found, _ = setup.network.apply(
-                params, state.batch_stats, batch["patterns"], train=True
+                params, state.batch_stats, batch["input"], train=True
             )
-            return loss_fn(found, batch["density"], state.step).mean()
+            return loss_fn(found, batch["target"], state.step).mean()
 
         return reduction.reduce(jax.grad(loss)(reduction.as_local(state.params)))
 
@@ -174,7 +174,7 @@ def test_parts_take_turns_with_one_set_of_reductions():
 
 def _overflowing(example):
     batch = {name: np.array(leaf) for name, leaf in _batch().items()}
-    batch["patterns"][example] = 1e38  # squared in the statistics, it is infinite
+    batch["input"][example] = 1e38  # squared in the statistics, it is infinite
     return batch
 
 

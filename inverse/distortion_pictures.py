@@ -1,0 +1,195 @@
+"""Pictures of distortions: images, arrows of displacements, maps of tilts."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from inverse.simulator.crystal_images import IMAGES
+
+_TILTS = ("tilt_repeating_z_P0_deg", "tilt_alternating_z_P0_deg")
+_SHORT = {
+    "tilt_repeating_z_P0_deg": "z, in phase",
+    "tilt_alternating_z_P0_deg": "z, out",
+}
+# Arrows are drawn so many times longer than displacements.
+_EXAGGERATION = 4.0
+
+
+def _figure(width: float, height: float):
+    """An empty figure of that many inches, without a window."""
+    # Here: loading it takes longer than what most commands do before they begin.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _to_pixels(figure) -> np.ndarray:
+    """Renders a figure, uint8 [y, x, 3]."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100)
+    stream.seek(0)
+    return np.asarray(Image.open(stream).convert("RGB"))
+
+
+def show_image(axes, image: np.ndarray, side_a: float, title: str) -> None:
+    """Draws an image of `side_a` (width) with a scale bar."""
+    height = side_a * image.shape[0] / image.shape[1]
+    low, high = np.percentile(image, (0.5, 99.5))
+    axes.imshow(
+        *(image, "gray"),
+        vmin=low,
+        vmax=max(high, low + 1e-9),
+        extent=(0, side_a, height, 0),
+        interpolation="nearest",
+    )
+    bar = max(b for b in (1, 2, 5, 10, 20, 50, 100, 200) if b <= max(side_a / 3, 1))
+    x, y = 0.04 * side_a, height - 0.05 * height
+    axes.plot([x, x + bar], [y, y], color="white", linewidth=3, solid_capstyle="butt")
+    axes.text(x, y - 0.03 * height, f"{bar} A", color="white", fontsize=7)
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
+
+
+def arrows(
+    axes,
+    values: np.ndarray,
+    names: tuple[str, ...],
+    atom: str,
+    cell_a: tuple[float, float],
+    colour: str,
+) -> None:
+    """Draws in-plane depth means of one kind of atom where its columns stand.
+
+    Args:
+      axes: to draw in, lengths in A, y downwards.
+      values: [i, j, channel], pm.
+      names: of the channels.
+      atom: "A", "B" or "O".
+      cell_a: sides of a cell (y, x), A.
+      colour: of the arrows.
+    """
+    x, y = (
+        values[..., names.index(f"shift_{atom}_{axis}_P0_pm")] / 100 for axis in "xy"
+    )
+    offset = 0.0 if atom == "A" else 0.5
+    row, column = np.indices(x.shape)
+    axes.quiver(
+        (column + offset) * cell_a[1],
+        (row + offset) * cell_a[0],
+        *(x * _EXAGGERATION, y * _EXAGGERATION),
+        color=colour,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        width=0.008,
+    )
+
+
+def show_map(figure, axes, values: np.ndarray, bound: float, title: str) -> None:
+    """Draws one value per cell between -bound and bound, with its scale."""
+    drawn = axes.imshow(values, "RdBu_r", vmin=-bound, vmax=bound)
+    figure.colorbar(drawn, ax=axes, fraction=0.046)
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
+
+
+def crop_panels(
+    images: np.ndarray,
+    side_a: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    names: tuple[str, ...],
+) -> np.ndarray:
+    """Draws one row per crop, uint8 [y, x, 3].
+
+    Images with the displacements of A (yellow) and B (cyan) four times enlarged, true
+    ones on the first image and predicted ones on the second; then tilts about the
+    beam, true and predicted.
+
+    Args:
+      images: [n, y, x, 3] in the order of IMAGES.
+      side_a: width of the images [n], A.
+      truth: [n, i, j, channel], degrees and pm.
+      predicted: the same.
+      names: of the channels.
+    """
+    columns = len(IMAGES) + 2 * len(_TILTS)
+    figure = _figure(2.2 * columns, 2.3 * len(images))
+    grid = figure.subplots(len(images), columns, squeeze=False)
+    for row, image, side, true, made in zip(
+        grid, images, side_a, truth, predicted, strict=True
+    ):
+        cells = true.shape[:2]
+        cell = (side * image.shape[0] / image.shape[1] / cells[0], side / cells[1])
+        captions = ("true arrows", "predicted arrows", "")
+        for i, name in enumerate(IMAGES):
+            show_image(row[i], image[..., i], side, f"{name} {captions[i]}")
+        for axes, values in ((row[0], true), (row[1], made)):
+            for atom, colour in (("A", "yellow"), ("B", "cyan")):
+                arrows(axes, values, names, atom, cell, colour)
+        for i, name in enumerate(_TILTS):
+            channel = names.index(name)
+            bound = max(float(np.abs(true[..., channel]).max()), 1.0)
+            for k, (what, values) in enumerate((("true", true), ("predicted", made))):
+                axes = row[len(IMAGES) + 2 * i + k]
+                title = f"tilt {_SHORT[name]} [deg], {what}"
+                show_map(figure, axes, values[..., channel], bound, title)
+    return _to_pixels(figure)
+
+
+def answer_panels(
+    images: np.ndarray, side_a: np.ndarray, captions: list[str]
+) -> np.ndarray:
+    """Draws the ABF image of every crop with its caption, uint8 [y, x, 3]."""
+    figure = _figure(2.6 * len(images), 2.9)
+    row = figure.subplots(1, len(images), squeeze=False)[0]
+    abf = IMAGES.index("ABF")
+    for axes, image, side, caption in zip(row, images, side_a, captions, strict=True):
+        show_image(axes, image[..., abf], side, caption)
+    return _to_pixels(figure)
+
+
+def measured_maps(
+    image: np.ndarray,
+    cell_a: float,
+    made,
+    names: tuple[str, ...],
+    rim: int,
+    detectors: str,
+) -> np.ndarray:
+    """Draws what was predicted of a measured image, uint8 [y, x, 3].
+
+    Args:
+      image: on whole cells [y, x].
+      cell_a: side of a cell, A.
+      made: prediction of the inner cells, means and log-variances [j, i, channel].
+      names: of the channels.
+      rim: cells around the inner ones.
+      detectors: that were used.
+    """
+    rows, columns = made.mean.shape[:2]
+    pixels = image.shape[0] // (rows + 2 * rim)
+    inner = image[rim * pixels : -rim * pixels, rim * pixels : -rim * pixels]
+    maps = (
+        *_TILTS,
+        *("tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
+        *("shift_B_x_P0_pm", "shift_B_y_P0_pm"),
+    )
+    figure = _figure(16, 8.4)
+    grid = figure.subplots(2, 4).ravel()
+    for axes, atoms in ((grid[0], ()), (grid[1], (("A", "yellow"), ("B", "cyan")))):
+        shown = " ".join(f"{atom} {colour}" for atom, colour in atoms)
+        title = f"{detectors}: arrows 4x, {shown}" if atoms else detectors
+        show_image(axes, inner, columns * cell_a, title)
+        for atom, colour in atoms:
+            arrows(axes, made.mean, names, atom, (cell_a, cell_a), colour)
+    for axes, name in zip(grid[2:], maps, strict=True):
+        channel = names.index(name)
+        values = made.mean[..., channel]
+        error = float(np.sqrt(np.exp(made.log_variance[..., channel]).mean()))
+        bound = max(float(np.abs(values).max()), error)
+        unit = name.rsplit("_", 1)[-1]
+        title = f"{name.rsplit('_', 2)[0]} [{unit}], error {error:.1f}"
+        show_map(figure, axes, values, bound, title)
+    return _to_pixels(figure)

@@ -1,0 +1,174 @@
+"""From a measured micrograph to maps of distortions with error bars."""
+
+import csv
+import json
+import pathlib
+
+import numpy as np
+
+from inverse import distortion_data, distortion_factories
+from inverse.distortion_evaluate import VALIDATION, Evaluator, Prediction
+from inverse.distortion_pictures import measured_maps
+from inverse.errors import ConfigError
+from inverse.image_statistics import image_statistics, outside
+from inverse.inference import open_checkpoint
+from inverse.lattice_fit import Lattice, fit_lattice, resample
+from inverse.micrograph_files import Micrograph, read_micrograph
+from inverse.simulator.crystal_images import IMAGES
+from inverse.simulator.oxides import load_oxides
+from parallel.metric_writers import save_png
+from parallel.run_log import log
+
+# Cells at the rim: beyond it the network sees the image repeated.
+_RIM = 1
+
+
+def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]:
+    """Opens files joined by commas: images, the detector of each, A per pixel."""
+    detectors = config.prediction.detectors.split("+")
+    images = [read_micrograph(file) for file in files.split(",")]
+    if len(detectors) != len(images) or not set(detectors) <= set(IMAGES):
+        raise ConfigError(
+            f"config.prediction.detectors={config.prediction.detectors!r}: must name "
+            f"the detector of each of {len(images)} files, any of {', '.join(IMAGES)}, "
+            "joined by +."
+        )
+    if len({found.image.shape for found in images}) > 1:
+        shapes = ", ".join(str(found.image.shape) for found in images)
+        raise ConfigError(f"--input: images recorded at once differ in size: {shapes}.")
+    pixel_a = config.prediction.pixel_a or max(found.pixel_a for found in images)
+    return images, detectors, pixel_a
+
+
+def _on_cells(config, images, detectors, pixel_a) -> tuple[np.ndarray, Lattice]:
+    """Images [y, x, 3] on whole cells; the first file's columns are the lattice."""
+    # A columns are the brightest in HAADF and iDPC, the darkest in ABF.
+    dark = detectors[0] == "ABF"
+    lattice = fit_lattice(images[0].image, pixel_a, dark=dark)
+    shape = [n * config.dataset.pixels_per_cell for n in lattice.counts[::-1]]
+    stack = np.zeros((*shape, len(IMAGES)), np.float32)
+    for found, name in zip(images, detectors, strict=True):
+        on_cells = resample(found.image, lattice, config.dataset.pixels_per_cell)
+        stack[..., IMAGES.index(name)] = on_cells
+    return stack, lattice
+
+
+def warnings_of(
+    config, stack: np.ndarray, detectors: list[str], cell_a: float, evaluator: Evaluator
+) -> list[str]:
+    """What of the image the network has not been trained on."""
+    found = []
+    sides = [oxide.pseudo_cubic_a for oxide in load_oxides()]
+    if not cell_a:
+        found.append("the size of a pixel is not known: the cell cannot be checked")
+    elif not 0.97 * min(sides) < cell_a < 1.03 * max(sides):
+        found.append(
+            f"the cell has {cell_a:.3f} A, those of the training "
+            f"{min(sides):.2f} to {max(sides):.2f} A"
+        )
+    names = "+".join(name for name in IMAGES if name in detectors)
+    if names not in config.dataset.detector_sets:
+        found.append(f"{names} alone was not among the training's detectors")
+    usual = evaluator.splits[VALIDATION].images
+    for name in detectors:
+        channel, per_cell = IMAGES.index(name), config.dataset.pixels_per_cell
+        here = image_statistics(stack[..., channel], per_cell)
+        there = [image_statistics(x[..., channel], per_cell) for x in usual]
+        found += [f"{name}: {text}" for text in outside(here, there)]
+    return found
+
+
+def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
+    """Means over cells, with the spread over cells and the network's own error.
+
+    Displacements are averaged as they are; tilts that change sign from cell to cell
+    are averaged with the sign of their pattern.
+    """
+    result = {}
+    rows, columns = np.indices(made.mean.shape[:2])
+    sign = (-1.0) ** (rows + columns)
+    for channel, name in enumerate(names):
+        values = made.mean[..., channel]
+        if name.startswith("tilt_repeating"):
+            values = values * sign
+        result[name] = {
+            "mean": float(values.mean()),
+            "spread": float(values.std()),
+            "error": float(np.sqrt(np.exp(made.log_variance[..., channel]).mean())),
+        }
+    return result
+
+
+def _write_cells(path: pathlib.Path, made: Prediction, lattice, names) -> None:
+    with path.open("w", newline="") as lines:
+        writer = csv.writer(lines)
+        errors = [f"{name}_error" for name in names]
+        writer.writerow(["i", "j", "x_px", "y_px", *names, *errors])
+        for j, i in np.ndindex(made.mean.shape[:2]):
+            cell = np.array([i, j], float) + _RIM
+            x, y = lattice.places(cell)
+            spread = np.exp(made.log_variance[j, i] / 2)
+            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *spread)]
+            writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
+
+
+def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
+    """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
+
+    Args:
+      config: the configuration that was trained with.
+      workdir: of the run.
+      which: checkpoint, "best" or "latest".
+      files: of the image, or of several recorded at once, joined by commas.
+    """
+    if config.model.kind != "map":
+        raise ConfigError(
+            f"config.model.kind={config.model.kind!r}: only maps are predicted of "
+            "measured images; train another variant."
+        )
+    images, detectors, pixel_a = read_images(config, files)
+    trained = open_checkpoint(config, workdir, which)
+    path = pathlib.Path(workdir).expanduser()
+    source = distortion_data.open_source(config)._replace(held_out=(VALIDATION,))
+    evaluator = distortion_data.make_evaluator(config, trained.setup, source, path)
+    stack, lattice = _on_cells(config, images, detectors, pixel_a)
+    spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
+    notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
+    state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
+    averaged = (state.ema, state.batch_stats)
+    made = evaluator.predict(*averaged, stack[None], names)
+    factor = evaluator.calibration(*averaged, names)
+    inner = np.s_[0, _RIM:-_RIM, _RIM:-_RIM]
+    made = Prediction(made.mean[inner], made.log_variance[inner] + 2 * np.log(factor))
+    channels = distortion_factories.make_channels(config).names
+    summary = {
+        "files": [found.name for found in images],
+        "detectors": names,
+        "step": trained.step,
+        "pixel_a": pixel_a,
+        "cell_px": spacing,
+        "cell_a": spacing * pixel_a or None,
+        "cells": list(lattice.counts),
+        "columns_off_lattice_px": lattice.residual_px,
+        "warnings": notes,
+        "mean": mean_structure(made, channels),
+    }
+    target = path / f"prediction-{images[0].name}.json"
+    target.write_text(json.dumps(summary, indent=1) + "\n")
+    _write_cells(target.with_suffix(".csv"), made, lattice, channels)
+    cell_a = spacing * (pixel_a or 1)
+    shown = stack[..., IMAGES.index(detectors[0])]
+    picture = measured_maps(shown, cell_a, made, channels, _RIM, names)
+    save_png(target.with_suffix(".png"), picture)
+    for note in notes:
+        log.warning("outside the training range: %s", note)
+    print(f"{target.with_suffix('.csv')}, .json and .png\n{_table(summary['mean'])}")
+    return target
+
+
+def _table(mean: dict[str, dict]) -> str:
+    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'error':>10s}"]
+    for name, values in mean.items():
+        numbers = "".join(f"{value:10.2f}" for value in values.values())
+        lines.append(f"{name:32s}{numbers}")
+    return "\n".join(lines)

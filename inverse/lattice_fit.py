@@ -1,0 +1,206 @@
+"""The lattice of a measured image, from its brightest columns, and the image on it.
+
+Places are (x, y) in pixels; pixel n covers n to n + 1.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy import ndimage
+
+from inverse.column_fit import fit_columns
+from inverse.errors import ConfigError
+
+# Sides of pseudo-cubic cells that may be meant [A].
+_CELL_A = (3.6, 4.3)
+_FOLDED = 32
+# Polynomial in x and y that slow distortions of the scan are taken off with.
+_DEGREE = 3
+
+
+class Lattice(NamedTuple):
+    """Where the columns of the corners of cells stand.
+
+    Attributes:
+      vectors: of a cell [2, (x, y)], pixels; the first nearly along x.
+      origin: of cell (0, 0) [(x, y)], pixels.
+      counts: cells along the vectors.
+      bend: coefficients of the slow displacement [term, (x, y)], pixels.
+      residual_px: root mean square distance of fitted columns from it, pixels.
+    """
+
+    vectors: np.ndarray
+    origin: np.ndarray
+    counts: tuple[int, int]
+    bend: np.ndarray
+    residual_px: float
+
+    def places(self, cells: np.ndarray) -> np.ndarray:
+        """Pixels [..., (x, y)] of cells [..., (i, j)] along the vectors."""
+        return (
+            self.origin + cells @ self.vectors + _terms(cells, self.counts) @ self.bend
+        )
+
+
+def _terms(cells: np.ndarray, counts: tuple[int, int]) -> np.ndarray:
+    """Polynomials [..., term] of second and third degree, sides -1 to 1."""
+    u, v = np.moveaxis(2 * cells / np.array(counts) - 1, -1, 0)
+    powers = [
+        u**i * v**j
+        for i in range(_DEGREE + 1)
+        for j in range(_DEGREE + 1)
+        if 2 <= i + j <= _DEGREE
+    ]
+    return np.stack(powers, axis=-1)
+
+
+def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
+    """Reciprocal vectors [2, (x, y)] of the square cell, 1/pixel.
+
+    The strongest peak and one as long at a right angle span a square lattice: that of
+    the cell, or the one turned by 45 degrees of its (110). With the size of a pixel
+    the length tells which; without, whether there are peaks half-way.
+    """
+    window = np.outer(*(np.hanning(n) for n in image.shape))
+    power = np.abs(np.fft.fftshift(np.fft.fft2(window * (image - image.mean())))) ** 2
+    middle = np.array(power.shape) // 2
+    y, x = np.indices(power.shape)
+    g = np.stack(
+        [(x - middle[1]) / image.shape[1], (y - middle[0]) / image.shape[0]], axis=-1
+    )
+    length = np.hypot(g[..., 0], g[..., 1])
+    allowed = (length > 4 / min(image.shape)) & (length < 0.35)
+    if pixel_a:
+        a, b = (pixel_a / side for side in _CELL_A)
+        allowed = ((length > b) & (length < a)) | (
+            (length > b * 2**0.5) & (length < a * 2**0.5)
+        )
+
+    def strongest(where):
+        row, column = np.unravel_index(np.argmax(power * where), power.shape)
+        near = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+        weights = power[near]
+        return (weights[..., None] * g[near]).sum(axis=(0, 1)) / weights.sum()
+
+    if not (power * allowed).any():
+        raise ConfigError(
+            f"--input: no lattice of {_CELL_A[0]} to {_CELL_A[1]} A is seen with "
+            f"pixels of {pixel_a:.4f} A; set config.prediction.pixel_a."
+        )
+    first = strongest(allowed)
+    size = np.hypot(*first)
+    cosine = np.abs(g @ first) / np.maximum(length * size, 1e-12)
+    second = strongest((cosine < 0.15) & (np.abs(length / size - 1) < 0.12))
+    half = (first + second) / 2
+    if pixel_a:
+        is_110 = size / pixel_a > 2**0.25 / np.sqrt(_CELL_A[0] * _CELL_A[1])
+    else:
+        near = np.hypot(*np.moveaxis(g - half, -1, 0)) < 3 / min(image.shape)
+        far = np.abs(length - np.hypot(*half)) < 3 / min(image.shape)
+        is_110 = power[near].max() > 20 * np.median(power[far])
+    pair = np.stack([half, (first - second) / 2] if is_110 else [first, second])
+    # The one nearer to x first, both pointing forward.
+    order = [0, 1] if abs(pair[0, 0]) > abs(pair[1, 0]) else [1, 0]
+    pair = pair[order]
+    return pair * np.sign([[pair[0, 0]], [pair[1, 1]]])
+
+
+def _brightest(image: np.ndarray, reciprocal: np.ndarray, sign: float) -> np.ndarray:
+    """Place of the brightest (sign 1) column in the mean cell, cells [(i, j)]."""
+    y, x = np.indices(image.shape) + 0.5
+    cells = np.stack([x, y], axis=-1) @ reciprocal.T
+    index = np.floor(np.mod(cells, 1) * _FOLDED).astype(int) % _FOLDED
+    flat = (index[..., 1] * _FOLDED + index[..., 0]).ravel()
+    counts = np.maximum(np.bincount(flat, minlength=_FOLDED**2), 1)
+    sums = np.bincount(flat, sign * image.ravel(), minlength=_FOLDED**2)
+    cell = ndimage.gaussian_filter(
+        (sums / counts).reshape(_FOLDED, _FOLDED), 2, mode="wrap"
+    )
+    row, column = np.unravel_index(np.argmax(cell), cell.shape)
+    return (np.array([column, row]) + 0.5) / _FOLDED
+
+
+def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lattice:
+    """Fits the lattice of the brightest columns, or of the darkest.
+
+    Around the middle at first, where the vectors of the Fourier transform are good
+    enough to find columns, then further and further out.
+
+    Raises:
+      ConfigError: there is no square lattice, or fewer than 4 x 4 cells of it.
+    """
+    reciprocal = reciprocal_vectors(image, pixel_a)
+    vectors = np.linalg.inv(reciprocal).T
+    sign = -1.0 if dark else 1.0
+    size = np.array(image.shape[::-1])
+    # Folded over few cells: slightly wrong vectors would smear the mean cell.
+    reach = np.minimum(size // 2, np.ceil(4 * np.abs(vectors).max(0)).astype(int))
+    low, high = size // 2 - reach, size // 2 + reach
+    part = image[low[1] : high[1], low[0] : high[0]]
+    origin = low + _brightest(part, reciprocal, sign) @ vectors
+    spacing = np.sqrt(np.abs(np.linalg.det(vectors)))
+    middle = np.round(np.linalg.solve(vectors.T, size / 2 - origin))
+    origin = origin + middle @ vectors
+    for cells in (4, 8, 16, 64, 64):
+        index, found = _columns(image, vectors, origin, spacing, cells)
+        if len(index) < 16:
+            raise ConfigError(
+                f"--input: {len(index)} columns of a square lattice of {spacing:.1f} "
+                "pixels are seen; 16 are the least."
+            )
+        basis = np.column_stack([index, np.ones(len(index))])
+        solved = np.linalg.lstsq(basis, found, rcond=None)[0]
+        vectors, origin = solved[:2], solved[2]
+    return _with_bend(vectors, origin, index, found)
+
+
+def _columns(image, vectors, origin, spacing, cells: int):
+    """Indices [n, 2] within `cells` of the middle and fitted places [n, (x, y)]."""
+    span = np.arange(-cells, cells + 1)
+    index = np.stack(np.meshgrid(span, span, indexing="ij"), axis=-1).reshape(-1, 2)
+    guess = origin + index @ vectors
+    margin = 0.5 * spacing
+    inside = np.all((guess > margin) & (guess < image.shape[::-1] - margin), axis=1)
+    index, guess = index[inside], guess[inside]
+    radius = max(int(0.32 * spacing), 2)
+    found = np.asarray(
+        fit_columns(
+            jnp.asarray(image),
+            jnp.asarray(guess, jnp.float32),
+            1.0,
+            radius_pixels=radius,
+            start_width=0.15 * spacing,
+        ).positions
+    )
+    near = np.linalg.norm(found - guess, axis=1) < 0.25 * spacing
+    return index[near], found[near]
+
+
+def _with_bend(vectors, origin, index, found) -> Lattice:
+    """Counts cells from the first whole one, and fits slow displacements."""
+    first = index.min(axis=0)
+    counts = tuple(int(n) for n in index.max(axis=0) - first)
+    if min(counts) < 4:
+        raise ConfigError(f"--input: {counts} whole cells are seen; 4 x 4 at least.")
+    start, cells = origin + first @ vectors, index - first
+    error = found - (start + cells @ vectors)
+    terms = _terms(cells, counts)
+    bend = np.linalg.lstsq(terms, error, rcond=None)[0]
+    left = error - terms @ bend
+    rms = float(np.sqrt(np.mean(np.sum(left**2, axis=1))))
+    return Lattice(vectors, start, counts, bend, rms)
+
+
+def resample(image: np.ndarray, lattice: Lattice, pixels_per_cell: int) -> np.ndarray:
+    """The image [y, x] on whole cells of `pixels_per_cell`, corners on columns."""
+    nx, ny = (n * pixels_per_cell for n in lattice.counts)
+    j, i = (np.indices((ny, nx)) + 0.5) / pixels_per_cell
+    place = lattice.places(np.stack([i, j], axis=-1))
+    spacing = np.sqrt(np.abs(np.linalg.det(lattice.vectors)))
+    # Several pixels become one: their mean, or noise would be that of one.
+    ratio = spacing / pixels_per_cell
+    smooth = ndimage.gaussian_filter(image, 0.4 * ratio) if ratio > 1 else image
+    # A pixel's value is that of its centre.
+    where = [place[..., 1] - 0.5, place[..., 0] - 0.5]
+    return ndimage.map_coordinates(smooth, where, order=3, mode="nearest")

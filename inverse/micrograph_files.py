@@ -1,0 +1,125 @@
+"""Reads measured images: npy, tif, png, ser, HDF5; others through rosettasciio."""
+
+import importlib
+import pathlib
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from inverse.errors import ConfigError
+from inverse.ser_file import read_ser
+
+_HDF5 = (".h5", ".hdf5")
+_PICTURES = (".tif", ".tiff", ".png")
+_OWN = (".npy", ".ser", *_PICTURES, *_HDF5)
+_LENGTHS_A = {"a": 1.0, "å": 1.0, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "um": 1e4}
+_LENGTHS_A |= {"µm": 1e4, "m": 1e10}
+
+
+class Micrograph(NamedTuple):
+    """A measured image.
+
+    Attributes:
+      image: [y, x], float32.
+      pixel_a: size of a pixel [A]; 0 where the file does not say.
+      name: of the file, without its ending.
+    """
+
+    image: np.ndarray
+    pixel_a: float
+    name: str
+
+
+def read_micrograph(path: str) -> Micrograph:
+    """Reads one image.
+
+    Raises:
+      ConfigError: there is no such file, or it does not hold one image.
+    """
+    file = pathlib.Path(path).expanduser()
+    if not file.exists():
+        raise ConfigError(f"--input={path!r}: there is no such file.")
+    kind = file.suffix.lower()
+    try:
+        if kind == ".npy":
+            image, pixel_a = np.load(file), 0.0
+        elif kind == ".ser":
+            image, pixel_a = read_ser(file)
+        elif kind in _PICTURES:
+            image, pixel_a = _read_picture(file)
+        elif kind in _HDF5:
+            image, pixel_a = _read_hdf5(file)
+        else:
+            image, pixel_a = _read_other(file)
+    except (ValueError, OSError, KeyError, struct.error) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--input={path!r}: cannot be read: {reason}") from error
+    image = np.asarray(image)
+    if image.ndim == 3 and 1 in image.shape:
+        image = image.reshape([n for n in image.shape if n > 1])
+    if image.ndim != 2 or min(image.shape) < 32 or not np.isfinite(image).all():
+        raise ConfigError(
+            f"--input={path!r}: holds {image.shape}; must be one image of finite "
+            "numbers, 32 pixels or more along each side."
+        )
+    if image.std() == 0:
+        raise ConfigError(f"--input={path!r}: all pixels are the same.")
+    return Micrograph(image.astype(np.float32), float(pixel_a), file.stem)
+
+
+def _read_picture(file: pathlib.Path) -> tuple[np.ndarray, float]:
+    with Image.open(file) as picture:
+        image = np.asarray(picture, np.float32)
+    return (image.mean(axis=-1) if image.ndim == 3 else image), 0.0
+
+
+def _read_hdf5(file: pathlib.Path) -> tuple[np.ndarray, float]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ConfigError(
+            f"--input={str(file)!r}: reading HDF5 needs h5py: pip install h5py."
+        ) from error
+    with h5py.File(file, "r") as opened:
+        found = []
+        opened.visititems(
+            lambda _, x: found.append(x) if isinstance(x, h5py.Dataset) else None
+        )
+        images = [x for x in found if sum(n > 1 for n in x.shape) == 2]
+        if len(images) != 1:
+            names = ", ".join(x.name for x in images) or "none"
+            raise ValueError(f"holds {len(images)} images ({names}), must be one")
+        # HyperSpy writes axes as groups with a scale and units.
+        groups = [
+            x.attrs
+            for name, x in images[0].parent.items()
+            if name.startswith("axis-") and "scale" in x.attrs
+        ]
+        scales = [_scale_a(a["scale"], a.get("units", "")) for a in groups]
+        return np.squeeze(images[0][()]), scales[0] if scales else 0.0
+
+
+def _read_other(file: pathlib.Path) -> tuple[np.ndarray, float]:
+    try:
+        from rsciio import IO_PLUGINS
+    except ImportError as error:
+        raise ConfigError(
+            f"--input={str(file)!r}: {', '.join(_OWN)} are read as they are; others "
+            "need rosettasciio: pip install rosettasciio."
+        ) from error
+    ending = file.suffix.lower().removeprefix(".")
+    for plugin in IO_PLUGINS:
+        if ending in plugin["file_extensions"]:
+            reader = importlib.import_module(plugin["api"])
+            (signal,) = reader.file_reader(str(file))[:1]
+            axis = signal["axes"][-1]
+            return signal["data"], _scale_a(axis["scale"], axis.get("units") or "")
+    raise ValueError(f"rosettasciio reads no .{ending}")
+
+
+def _scale_a(scale: float, units: object) -> float:
+    """A per pixel, 0 where the unit is no length."""
+    text = units.decode() if isinstance(units, bytes) else str(units)
+    return float(scale) * _LENGTHS_A.get(text.strip().lower(), 0.0)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from inverse.errors import ConfigError
+from inverse.image_statistics import image_statistics, outside
+from inverse.lattice_fit import fit_lattice, resample
+
+SIDE, CELL_PX, PIXEL_A = 256, 24.0, 0.1625  # 3.9 A
+
+
+def measured(angle_deg=4.0, b_height=0.5, shear=0.01, size=SIDE):
+    """Image of A and B columns on a turned, sheared lattice, and its lattice."""
+    turn = np.deg2rad(angle_deg)
+    vectors = CELL_PX * np.array(
+        [[np.cos(turn), np.sin(turn)], [-np.sin(turn) + shear, np.cos(turn)]]
+    )
+    origin = np.array([120.3, 131.8])
+    y, x = np.indices((size, size)) + 0.5
+    cells = (np.stack([x, y], -1) - origin) @ np.linalg.inv(vectors)
+
+    def columns(offset, width=0.13):
+        apart = np.mod(cells - offset + 0.5, 1) - 0.5
+        return np.exp(-np.sum(apart**2, axis=-1) / (2 * width**2))
+
+    image = 0.2 + columns(0.0) + b_height * columns(0.5)
+    noise = np.random.default_rng(0).normal(size=image.shape)
+    return (image + 0.05 * noise).astype(np.float32), vectors, origin
+
+
+@pytest.mark.parametrize(("pixel_a", "dark"), [(PIXEL_A, False), (0.0, True)])
+def test_the_lattice_is_that_of_the_stronger_columns(pixel_a, dark):
+    image, vectors, origin = measured()
+    found = fit_lattice(-image if dark else image, pixel_a, dark=dark)
+    np.testing.assert_allclose(found.vectors, vectors, atol=0.02)
+    # Its first cell is some cell of the lattice.
+    offset = (found.places(np.zeros(2)) - origin) @ np.linalg.inv(vectors)
+    np.testing.assert_allclose(offset, np.round(offset), atol=0.01)
+    assert min(found.counts) >= 8 and found.residual_px < 0.3
+
+
+def test_on_whole_cells_the_strong_columns_stand_in_the_corners():
+    image, _, _ = measured()
+    lattice = fit_lattice(image, PIXEL_A)
+    cells = resample(image, lattice, 20)
+    assert cells.shape == tuple(20 * n for n in lattice.counts[::-1])
+    shape = (lattice.counts[1], 20, lattice.counts[0], 20)
+    mean = cells.reshape(shape).mean(axis=(0, 2))
+    around_corner = np.roll(mean, (2, 2), (0, 1))[:4, :4].mean()
+    assert around_corner > 1.5 * mean[8:12, 8:12].mean() > 2 * mean[:4, 8:12].mean()
+
+
+def test_no_lattice_of_the_size_of_a_perovskite_is_an_error():
+    image, _, _ = measured()
+    with pytest.raises(ConfigError, match=r"config.prediction.pixel_a"):
+        fit_lattice(image, 0.001)
+    noise = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
+    with pytest.raises(ConfigError, match="--input"):
+        fit_lattice(noise, 2.0)
+
+
+def test_an_image_unlike_the_others_is_told_apart():
+    def cells(b_height):
+        image, _, _ = measured(0.0, b_height, 0.0, 288)
+        return resample(image, fit_lattice(image, PIXEL_A), 20)
+
+    usual = [
+        image_statistics(cells(height) + noise, 20)
+        for height in (0.4, 0.5, 0.6)
+        for noise in (0.0, 0.01)
+    ]
+    assert outside(image_statistics(cells(0.52), 20), usual) == []
+    (text,) = [
+        t for t in outside(image_statistics(cells(0.9), 20), usual) if "B over A" in t
+    ]
+    assert "in training" in text
