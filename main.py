@@ -4,6 +4,7 @@ import difflib
 import pathlib
 import re
 import sys
+import time
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -59,7 +60,7 @@ _SEED = flags.DEFINE_integer(
     0,
     "Of the sampling: another one, other images.",
     lower_bound=0,
-    upper_bound=(1 << 63) - 1,
+    upper_bound=(1 << 32) - 1,
 )
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "latest"], "Which one to evaluate or sample."
@@ -90,6 +91,8 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
+_STARTED = time.monotonic()  # a batch system counts from about here
+
 # What needs no configuration.
 _WITHOUT_CONFIG = ("verify", "report", "doctor")
 _USAGE_ERRORS = (ConfigError, DataFieldError, InverseConfigError, SimulatorError)
@@ -103,7 +106,7 @@ def _survival() -> Survival:
         raise ConfigError(f"--inject: {error}.") from error
     return Survival(
         fresh=_FRESH.value,
-        time_limit=None if minutes is None else minutes * 60,
+        stop_at=None if minutes is None else _STARTED + minutes * 60,
         stuck_after=_STUCK_AFTER.value,
         faults=faults,
     )

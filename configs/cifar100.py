@@ -8,8 +8,9 @@ from configs import cifar10
 def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     """CIFAR-100, one generator per class, in the variants of CIFAR-10.
 
-    A class has 500 images, a tenth of CIFAR-10's: the same epochs are a tenth of the
-    steps. The baselines' compute is again that of all pairs together.
+    A class has 500 images, a tenth of CIFAR-10's: the same epochs would be a tenth
+    of the steps; here it is a fifth of them. The baselines' compute is again that of
+    all pairs together.
 
     python main.py --config=configs/cifar100.py --workdir=runs/cifar100
     """

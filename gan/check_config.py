@@ -49,6 +49,19 @@ _LEARNING_RATES = (
     "optimizer.discriminator_learning_rate",
 )
 
+# How a score's name calls the network.
+_SCORED_AS = {
+    "own_classifier": "own_classifier",
+    "inception_2015": "inception_2015",
+    "imagenet_classifier": "efficientnet_lite0",
+}
+
+# A network without classes, and one whose classes are not the data's labels.
+_NOT_MEASURED_BY = {
+    "inception_2015": ("is_mean", "is_std", "own_label_accuracy"),
+    "imagenet_classifier": ("own_label_accuracy",),
+}
+
 _BELOW_ONE = ("optimizer.beta1", "optimizer.beta2", "optimizer.ema_decay")
 
 
@@ -133,8 +146,9 @@ def _check_ranges(config) -> None:
     for path in _NOT_NEGATIVE:
         if not field(config, path) >= 0:
             _refuse(path, field(config, path), "must be 0 or more")
-    if config.seed >= 1 << 63:
-        _refuse("seed", config.seed, "must fit into 63 bits")
+    # JAX's keys would not tell it from the same number without its upper half.
+    if config.seed >= 1 << 32:
+        _refuse("seed", config.seed, "must fit into 32 bits")
     for path in _LEARNING_RATES:
         if not field(config, path) > 0:
             _refuse(path, field(config, path), "must be above 0")
@@ -150,6 +164,14 @@ def _check_choice(path: str, value: str, choices: tuple[str, ...]) -> None:
         _refuse(path, value, f"{hint}choose one of {', '.join(choices)}")
 
 
+def _measures(network: str, wanted: str) -> bool:
+    """Whether a network has the score that a name, whole or in part, stands for."""
+    score = score_of(wanted)
+    if wanted != score and not wanted.startswith(f"{score}_{_SCORED_AS[network]}"):
+        return False
+    return score not in _NOT_MEASURED_BY.get(network, ())
+
+
 def _check_evaluation(config) -> None:
     for name in config.evaluation.networks:
         _check_choice("evaluation.networks", name, FEATURE_NETWORKS)
@@ -158,7 +180,15 @@ def _check_evaluation(config) -> None:
     wanted = config.evaluation.best_metric
     if score_of(wanted) is None:
         _check_choice("evaluation.best_metric", wanted, SCORES)
-    if config.model.conditioning == "none" and score_of(wanted) in SCORES_OF_LABELS:
+    score = score_of(wanted)
+    if not any(_measures(n, wanted) for n in config.evaluation.networks):
+        _refuse(
+            "evaluation.best_metric",
+            wanted,
+            f"none of config.evaluation.networks={tuple(config.evaluation.networks)} "
+            "measures it; choose another score or add a network",
+        )
+    if config.model.conditioning == "none" and score in SCORES_OF_LABELS:
         _refuse(
             "evaluation.best_metric",
             wanted,

@@ -150,7 +150,18 @@ _MAKERS = {
 
 
 def make_evaluator(config, train: LabelledImages) -> Evaluator:
-    """Makes the evaluator of `config`; fakes are compared with the training images."""
+    """Makes the evaluator of `config`; fakes are compared with the training images.
+
+    Raises:
+      ConfigError: too few images for the labels.
+    """
+    drawn = np.bincount(labels_to_score(config, train), minlength=train.num_labels)
+    if drawn.min() < 2:
+        raise ConfigError(
+            f"config.evaluation.num_fake={config.evaluation.num_fake}: every label "
+            f"needs 2, in the data's proportions {train.label_names[drawn.argmin()]!r} "
+            f"gets {drawn.min()}; raise it."
+        )
     return Evaluator(
         feature_networks(config, train),
         train,

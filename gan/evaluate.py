@@ -103,22 +103,24 @@ class Evaluator:
         self.num_labels = real.num_labels
         self._seed, self._image_shape = seed, tuple(real.image_shape)
         self._real_labels = np.asarray(real.labels)[chosen]
-        self._check_numbers(real)
+        self._check_numbers(real, num_real)
         self._near = spread_over_labels(self._real_labels, MAX_NEIGHBOURHOODS, seed)
         self._networks = []
         for network in networks:
             statistics = self._real_statistics(network, real, chosen, cache_dir, report)
             self._networks.append((network, statistics))
 
-    def _check_numbers(self, real: LabelledImages) -> None:
+    def _check_numbers(self, real: LabelledImages, num_real: int) -> None:
         counts = np.bincount(self._real_labels, minlength=self.num_labels)
         rarest = int(counts.argmin())
         wanted = f"every label needs 2, here {real.label_names[rarest]!r} has"
         if counts.min() < 2 or self.num_real <= NEIGHBOUR:
+            is_all = self.num_real == len(real.labels)
+            remedy = "add images of it" if is_all else "raise it"
             raise ConfigError(
-                f"config.evaluation.num_real={self.num_real}: {wanted} "
-                f"{counts.min()}; raise it (the {real.split} split has "
-                f"{len(real.labels)} images)."
+                f"config.evaluation.num_real={num_real}: {wanted} {counts.min()} among "
+                f"{self.num_real} of {len(real.labels)} images of the {real.split} "
+                f"split; {remedy}."
             )
         fakes = int(self.num_fake * counts.min() / self.num_real)
         if fakes < 2 or self.num_fake <= NEIGHBOUR:

@@ -36,17 +36,20 @@ class FeatureNetwork:
         Returns:
           Features [n, d] and class probabilities [n, k] (None if it has none).
         """
-        features, probabilities = [], []
+        seen, waiting = [], []
         for first in range(0, len(images), self.batch_size):
             batch = np.asarray(images[first : first + self.batch_size])
-            kept = len(batch)
-            missing = self.batch_size - kept
+            missing = self.batch_size - len(batch)
             if missing:
                 batch = np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)])
-            seen, classes = jax.device_get(self.look(batch))
-            features.append(seen[:kept])
-            if classes is not None:
-                probabilities.append(classes[:kept])
-        if not probabilities:
-            return np.concatenate(features), None
-        return np.concatenate(features), np.concatenate(probabilities)
+            waiting.append(self.look(batch))
+            if len(waiting) > 1:  # one late: the device works on while we fetch
+                seen.append(jax.device_get(waiting.pop(0)))
+        seen += jax.device_get(waiting)
+        features, probabilities = zip(*seen, strict=True)
+        if probabilities[0] is None:
+            return np.concatenate(features)[: len(images)], None
+        return (
+            np.concatenate(features)[: len(images)],
+            np.concatenate(probabilities)[: len(images)],
+        )

@@ -30,7 +30,7 @@ def fastest_loop(platform: str) -> str:
     """The loop to take on `platform` unless another is asked for.
 
     On "cpu", programs with grouped convolutions or with convolutions inside compiled
-    loops ran 2 to 4 times slower; "unroll" runs as fast as "dispatch" or a little
+    loops ran 2 to 6 times slower; "unroll" runs as fast as "dispatch" or a little
     faster, but takes ten times as long to compile, and longer with every pair
     (benchmarks/results/entry_loop_cpu.json). Accelerators want the grouped form; it was
     not measured there yet.

@@ -31,6 +31,7 @@ class Status:
             disable=None if is_first_process() else True,
         )
         self._started, self._step_then = time.perf_counter(), first_step
+        self._skipped_then = None
 
     def advance(self, steps: int) -> None:
         """Moves the progress bar."""
@@ -57,7 +58,11 @@ class Status:
         images = (step - self._step_then) * self._images_per_step
         rate = images / max(now - self._started, 1e-9)
         self._started, self._step_then = now, step
-        bad = np.flatnonzero(metrics["skipped_in_a_row"]).tolist()
+        # Any step since the last line counts; a resumed run knows of the last step.
+        skipped, then = metrics["skipped"], self._skipped_then
+        lately = metrics["skipped_in_a_row"] > 0
+        bad = np.flatnonzero(lately if then is None else lately | (skipped > then))
+        bad, self._skipped_then = bad.tolist(), skipped
         healthy = metrics["skipped_in_a_row"] == 0
         # Of labels that are well; of none of them, what there is.
         shown = healthy if healthy.any() else slice(None)

@@ -10,7 +10,7 @@ import numpy as np
 from gan import data
 from gan.check_config import check_config, check_facts, check_first_step
 from gan.evaluate import SMALLER_IS_BETTER, score_of
-from gan.recovery import PATIENCE, revert_stuck_entries
+from gan.recovery import revert_stuck_entries
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from gan.train_step import judged
@@ -35,7 +35,7 @@ from parallel.survival import ORDINARY, Survival
 from parallel.time_log import Phase
 from parallel.verify import start_over
 from parallel.watchdog import watched
-from parallel.workdir import prepare_workdir
+from parallel.workdir import make_workdir, prepare_workdir
 from parallel.workdir_lock import WorkdirLock
 
 # What may differ between two runs in one workdir: it changes no step of labels that
@@ -65,6 +65,8 @@ def _batches(config, setup: Setup, training_set, partition, steps: range):
 
     def batches_at(first: int) -> dict[str, np.ndarray]:
         several = [source.batch_at(first + k) for k in range(steps.step)]
+        if len(several) == 1:  # without a copy
+            return {name: array[None] for name, array in several[0].items()}
         return {name: np.stack([b[name] for b in several]) for name in several[0]}
 
     with contextlib.closing(source):
@@ -116,11 +118,11 @@ class _Run:
         state = (self.state.ema, self.state.generator.batch_stats)
         return state if self.setup.mesh.size == 1 else to_host(state)
 
-    def mend(self, patience: int = PATIENCE) -> None:
+    def mend(self, *, is_kept: bool = False) -> None:
         """Names what went bad; brings stuck labels back to their last good state."""
         self.bad_numbers.look(self.state, self.saved_step)
         self.state = revert_stuck_entries(
-            self.setup, self.state, self.checkpoints, patience
+            self.setup, self.state, self.checkpoints, is_kept=is_kept
         )
 
     def save(self, step: int) -> None:
@@ -186,11 +188,10 @@ def train_and_evaluate(
     check_facts(config, facts)
     partition = data.partition(config, training_set)
     log.info("%s", partition.balance_report())
-    saved = pathlib.Path(workdir).expanduser() / "checkpoints"
-    path = prepare_workdir(
-        workdir, config.to_dict(), MAY_CHANGE, is_begun=any(saved.glob("[0-9]*"))
-    )
+    path = make_workdir(workdir)
     with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
+        is_begun = any((path / "checkpoints").glob("[0-9]*"))
+        prepare_workdir(workdir, config.to_dict(), MAY_CHANGE, is_begun=is_begun)
         if survival.fresh:
             start_over(path)
         return _train(config, path, training_set, partition, watch, survival)
@@ -224,18 +225,18 @@ def _train(config, path, training_set, partition, watch, survival):
     with (
         contextlib.closing(batches),
         contextlib.closing(run),
-        StopRequests(survival.time_limit) as stop,
+        StopRequests(survival.time_left()) as stop,
     ):
         faults = FaultInjector(survival.faults, path)
-        scores = _take_steps(run, batches, stride, watch, stop, faults)
+        grid, scores = _take_steps(run, batches, stride, watch, stop, faults)
     jax.block_until_ready(run.state)
     if is_first_process():
-        _print_results(path, scores)
+        _print_results(grid, scores)
     return scores
 
 
-def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, float]:
-    """Trains to the end, with all that is done on the way; returns the last scores.
+def _take_steps(run, batches, stride: int, watch, stop, faults):
+    """Trains to the end, with all that is done on the way.
 
     Args:
       run: what is trained.
@@ -245,6 +246,9 @@ def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, flo
       stop: says when to end before the last step.
       faults: that are to happen.
 
+    Returns:
+      Path of the last picture, and the last scores.
+
     Raises:
       Stopped: after the state was saved.
     """
@@ -252,7 +256,7 @@ def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, flo
     train_step = make_step(config, setup)
     images_per_step = setup.num_entries * config.per_entry_batch_size
     status = Status(run.first_step, config.num_steps, images_per_step)
-    step_times, scores = StepTimes(watch.time_log), {}
+    step_times, grid, scores = StepTimes(watch.time_log), None, {}
     inputs = faults.inputs(batches, stride)
     for first, batch in watch.inputs(inputs, run.first_step, stride):
         run.state = faults.before(first, run.state, stride)
@@ -278,11 +282,11 @@ def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, flo
         with status.paused():
             if draws or scores_now or saves or request:
                 # What people see, and what is kept, is healthy in every entry.
-                run.mend(patience=1)
+                run.mend(is_kept=True)
             if draws or scores_now:
                 watch.now(Phase.EVALUATION, step)
             if draws:
-                run.draw_grid(step)
+                grid = run.draw_grid(step)
             if scores_now:
                 scores = run.score(step)
             if saves or request:
@@ -292,12 +296,10 @@ def _take_steps(run, batches, stride: int, watch, stop, faults) -> dict[str, flo
         if request:
             raise Stopped(step, request)
     status.close()
-    return scores
+    return grid, scores
 
 
-def _print_results(workdir: pathlib.Path, scores: dict[str, float]) -> None:
-    # By number: from a million steps on, names are longer.
-    grid = max(workdir.glob("fakes-*.png"), key=lambda p: int(p.stem.split("-")[1]))
-    print(f"fakes (rows = labels): {grid}\nreals: {workdir / 'reals.png'}")
+def _print_results(grid: pathlib.Path, scores: dict[str, float]) -> None:
+    print(f"fakes (rows = labels): {grid}\nreals: {grid.with_name('reals.png')}")
     for name, value in scores.items():
         print(f"  {name:60s} {value:10.4f}")

@@ -31,7 +31,7 @@ from parallel.survival import ORDINARY, Survival
 from parallel.time_log import Phase
 from parallel.verify import start_over
 from parallel.watchdog import watched
-from parallel.workdir import prepare_workdir
+from parallel.workdir import make_workdir, prepare_workdir
 from parallel.workdir_lock import WorkdirLock
 
 # What may differ between two runs in one workdir: it changes no step.
@@ -144,14 +144,13 @@ def train_and_evaluate(
     """
     check_config(config)
     require_same_run(config.to_dict(), may_differ=())
-    saved = pathlib.Path(workdir).expanduser() / "checkpoints"
     may_change = MAY_CHANGE
     if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
         may_change += ("num_steps",)  # otherwise it shapes every step
-    path = prepare_workdir(
-        workdir, config.to_dict(), may_change, is_begun=any(saved.glob("[0-9]*"))
-    )
+    path = make_workdir(workdir)
     with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
+        is_begun = any((path / "checkpoints").glob("[0-9]*"))
+        prepare_workdir(workdir, config.to_dict(), may_change, is_begun=is_begun)
         if survival.fresh:
             start_over(path)
         return _train(config, path, watch, survival)
@@ -177,7 +176,7 @@ def _train(config, path, watch, survival) -> dict[str, float]:
         )
         # Closed whatever happens: a thread that still simulates would keep the process
         # from ending.
-        with contextlib.closing(batches), StopRequests(survival.time_limit) as stop:
+        with contextlib.closing(batches), StopRequests(survival.time_left()) as stop:
             faults = FaultInjector(survival.faults, path)
             scores = _take_steps(run, batches, watch, stop, faults)
     if is_first_process():

@@ -17,15 +17,19 @@ class Survival(NamedTuple):
 
     Attributes:
       fresh: moves checkpoints away and starts over.
-      time_limit: seconds of training after which to save and stop; None: no limit.
+      stop_at: reading of `time.monotonic` at which to save and stop; None: no limit.
       stuck_after: seconds in one step that mean that it is stuck; 0: no limit.
       faults: that are to happen, see `parallel.fault_injection`.
     """
 
     fresh: bool = False
-    time_limit: float | None = None
+    stop_at: float | None = None
     stuck_after: float = 0.0
     faults: tuple[Fault, ...] = ()
+
+    def time_left(self) -> float | None:
+        """Seconds until `stop_at`; None: no limit."""
+        return None if self.stop_at is None else self.stop_at - time.monotonic()
 
 
 ORDINARY = Survival()

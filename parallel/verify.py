@@ -2,9 +2,11 @@
 
 import pathlib
 
+from parallel.agreement import from_first
 from parallel.checkpoint import FORMAT_VERSION
 from parallel.errors import RunError
 from parallel.manifest import judge_steps
+from parallel.mesh import is_first_process
 
 
 def verify_workdir(workdir: str) -> bool:
@@ -29,11 +31,21 @@ def verify_workdir(workdir: str) -> bool:
     return not any(judged.values())
 
 
+_OF_A_RUN = ("checkpoints", "best", "*.jsonl", "*.png", "events", "samples")
+
+
 def start_over(workdir: pathlib.Path) -> None:
-    """Moves the checkpoints of earlier runs out of the way; deletes nothing."""
-    for name in ("checkpoints", "best"):
-        place, number = workdir / name, 1
-        while (aside := workdir / f"{name}-before-{number}").exists():
+    """Moves what earlier runs left into before-1/, before-2/ ...; deletes nothing.
+
+    The first process does it, and the others wait.
+    """
+    if is_first_process():
+        left = [path for pattern in _OF_A_RUN for path in workdir.glob(pattern)]
+        number = 1
+        while (aside := workdir / f"before-{number}").exists():
             number += 1
-        if place.is_dir():
-            place.rename(aside)
+        if left:
+            aside.mkdir()
+        for path in left:
+            path.rename(aside / path.name)
+    from_first(0)

@@ -94,10 +94,30 @@ def require_same_config(
         _changed(workdir, held, json.loads(json.dumps(config)), may_change)
 
 
+def make_workdir(workdir: str) -> pathlib.Path:
+    """Makes the directory, if there is none, and writes nothing into it.
+
+    Raises:
+      RunError: no directory can be had there.
+    """
+    path = pathlib.Path(workdir).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"--workdir={workdir!r} cannot be a directory ({error.strerror}); name "
+            "another one."
+        ) from error
+    return path
+
+
 def prepare_workdir(
     workdir: str, config: dict, may_change: tuple[str, ...], *, is_begun: bool = True
 ) -> pathlib.Path:
     """Creates a workdir for `config`, or checks that the one found was made for it.
+
+    Whoever may not be alone holds its lock before: what is written here would else
+    be another run's.
 
     config.json is what the first run was told and stays as it is. versions.json has
     one item for every run: its versions, devices, command, and what it changed.
@@ -113,16 +133,9 @@ def prepare_workdir(
     Raises:
       RunError: no directory can be had there, or it is of another configuration.
     """
-    path = pathlib.Path(workdir).expanduser()
+    path = make_workdir(workdir)
     # As JSON knows it: a tuple that was written is read as a list.
     config = json.loads(json.dumps(config))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"--workdir={workdir!r} cannot be a directory ({error.strerror}); name "
-            "another one."
-        ) from error
     record, runs_record = path / "config.json", path / "versions.json"
     changed, runs = {}, []
     if record.exists() and is_begun:

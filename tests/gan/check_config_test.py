@@ -1,11 +1,13 @@
 """A wrong field is named, with its value and a remedy, in one line."""
 
+import numpy as np
 import pytest
 
 from configs import common, digits
 from gan import data
 from gan.check_config import FEATURE_NETWORKS, Facts, check_config, check_facts
 from gan.errors import ConfigError
+from input_pipeline.arrays import LabelledImages
 
 WRONG = [
     ("model.conditioning", "per_lable", "did you mean 'per_label'"),
@@ -17,7 +19,7 @@ WRONG = [
     ("per_entry_batch_size", 7, "discriminator_steps=2"),
     ("log_every_steps", 3, "steps_per_dispatch=2"),
     ("seed", -1, "0 or more"),
-    ("seed", 1 << 63, "63 bits"),
+    ("seed", 1 << 32, "32 bits"),
     ("optimizer.loss", "wasserstein", "gradient_penalty=10"),
     ("model.features", ("a", "b"), "channels"),
     ("dataset.num_labels", -3, "0 or more"),
@@ -54,6 +56,40 @@ def test_an_unknown_feature_network_is_named_before_anything_is_trained():
     config.evaluation.networks = ("own_clasifier",)
     with pytest.raises(ConfigError, match="did you mean 'own_classifier'"):
         check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("networks", "wanted"),
+    [
+        (("inception_2015",), "is_mean"),
+        (("imagenet_classifier",), "own_label_accuracy"),
+        (("own_classifier",), "fid_inception_2015_r10_f10"),
+    ],
+)
+def test_a_score_that_no_network_measures_is_refused_before_training(networks, wanted):
+    config = digits.get_config("smoke")
+    config.evaluation.networks, config.evaluation.best_metric = networks, wanted
+    with pytest.raises(ConfigError, match=f"best_metric='{wanted}': none of"):
+        check_config(config)
+    config.evaluation.networks = ("own_classifier", "imagenet_classifier")
+    config.evaluation.best_metric = "fid_efficientnet_lite0_r10_f10"
+    check_config(config)
+
+
+def test_a_label_too_rare_to_be_drawn_twice_is_named_before_training():
+    config = digits.get_config("smoke")
+    config.evaluation.num_fake = 200
+    labels = np.repeat(np.arange(3), (13, 8, 979))
+    images = LabelledImages(
+        images=np.zeros((1000, 4, 4, 1), np.uint8),
+        labels=labels,
+        label_names=("often", "rare", "common"),
+        name="uneven",
+        split="train",
+        digest="",
+    )
+    with pytest.raises(ConfigError, match="num_fake=200: .*'rare' gets 1"):
+        data.make_evaluator(config, images)
 
 
 def test_every_feature_network_that_is_offered_can_be_made():

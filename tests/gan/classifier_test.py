@@ -153,6 +153,21 @@ def test_other_data_or_settings_get_another_classifier(trained):
     assert len(digests) == 4
 
 
+def test_what_was_trained_anew_to_other_weights_has_another_digest(
+    trained, monkeypatch, tmp_path
+):
+    network, _ = trained()
+    (path,) = tmp_path.glob("classifiers/*.npz")
+    path.unlink()
+    train = classifier.train_classifier
+    monkeypatch.setattr(
+        classifier,
+        "train_classifier",
+        lambda *given: {n: a + np.float32(1e-3) for n, a in train(*given).items()},
+    )
+    assert trained()[0].digest != network.digest
+
+
 @pytest.mark.parametrize("damage", ["flipped bit", "cut short", "empty", "a pickle"])
 def test_a_damaged_file_is_named_and_the_classifier_trained_again(
     damage, trained, tmp_path

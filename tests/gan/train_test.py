@@ -20,6 +20,7 @@ from gan.setup import make_setup, make_step
 from gan.train import train_and_evaluate
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
+from parallel.workdir_lock import WorkdirLock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -161,6 +162,27 @@ def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
         skipped_in_a_row=poisoned.skipped_in_a_row.at[3].set(10)
     )
     _assert_equal(revert_stuck_entries(setup, poisoned, checkpointer), expected)
+
+
+def test_a_label_that_only_skipped_a_step_keeps_what_it_learnt(uninterrupted):
+    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    checkpointer = Checkpointer(uninterrupted / "checkpoints", keep=None)
+    good = checkpointer.restore(6, setup.abstract_state(setup.state_layout))
+    learnt = jax.tree.map(
+        lambda x: x.at[3].add(1) if x.dtype == np.float32 else x, good
+    ).replace(skipped_in_a_row=good.skipped_in_a_row.at[3].set(1))
+    expected = jax.device_get(learnt)
+    kept = revert_stuck_entries(setup, learnt, checkpointer, is_kept=True)
+    _assert_equal(kept, expected)
+    broken = kept.replace(ema=jax.tree.map(lambda x: x.at[3].set(np.inf), kept.ema))
+    mended = revert_stuck_entries(setup, broken, checkpointer, is_kept=True)
+    _assert_equal(mended.ema, jax.device_get(good.ema))
+
+
+def test_who_is_refused_by_another_run_leaves_no_word_in_its_workdir(tmp_path):
+    with WorkdirLock(tmp_path), pytest.raises(RunError, match="is in use"):
+        train_and_evaluate(_config(6), str(tmp_path))
+    assert not (tmp_path / "config.json").exists()
 
 
 def _poison(state, where, value):
