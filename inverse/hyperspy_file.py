@@ -4,9 +4,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import h5py
 import numpy as np
-
-from parallel.errors import RunError
 
 # Of the layout that HyperSpy documents; readers of later ones read it too.
 _FORMAT_VERSION = "3.1"
@@ -39,21 +38,6 @@ class Signal(NamedTuple):
     quantity: str
 
 
-def require_h5py():
-    """The module that writes HDF5.
-
-    Raises:
-      RunError: it is not installed.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise RunError(
-            "h5py is not installed: pip install -r requirements-common.txt"
-        ) from error
-    return h5py
-
-
 def write_signals(
     path: pathlib.Path,
     signals: Sequence[Signal],
@@ -68,7 +52,6 @@ def write_signals(
       instrument: HyperSpy's Acquisition_instrument.
       provenance: goes into every signal's original_metadata.
     """
-    h5py = require_h5py()
     unfinished = path.with_suffix(".unfinished")
     with h5py.File(unfinished, "w") as file:
         file.attrs["file_format"] = "HyperSpy"

@@ -3,7 +3,6 @@
 import pathlib
 
 import numpy as np
-from matplotlib.figure import Figure
 
 _BAR_LENGTHS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _MOST_PATTERNS = 8  # along an axis of the mosaic
@@ -25,6 +24,9 @@ def save_image(
       units: of lengths.
       quantity: what the values are, with their unit.
     """
+    # Here, lest every other mode wait a third of a second for it.
+    from matplotlib.figure import Figure
+
     height, width = (n * d for n, d in zip(image.shape, pixel, strict=True))
     figure = Figure(figsize=(4.8, 4.4), dpi=120, layout="constrained")
     axes = figure.add_subplot()

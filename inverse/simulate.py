@@ -103,11 +103,9 @@ def simulate(config, workdir: str) -> None:
 
     Raises:
       ConfigError, SimulatorError: what is asked for cannot be computed.
-      RunError: h5py is missing.
     """
     if num_processes() > 1:
         raise ConfigError("--mode=simulate runs in one process, on all its devices.")
-    hyperspy_file.require_h5py()
     plan = make_plan(config)
     for line in plan_lines(plan, config):
         log.info(line)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -112,7 +113,6 @@ def test_a_plan_tells_of_a_cell_that_is_too_small():
 
 
 def test_signals_are_read_back_with_their_axes(tmp_path):
-    h5py = pytest.importorskip("h5py")
     data = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     axes = [
         Axis("y", "A", 0.5, navigate=True),
@@ -142,7 +142,6 @@ def test_signals_are_read_back_with_their_axes(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_leaves_files_with_axes_and_pictures_with_bars(tmp_path):
-    h5py = pytest.importorskip("h5py")
     config = simulate_config.get_config("smoke")
     simulate.simulate(config, str(tmp_path))
     with h5py.File(tmp_path / "patterns.hspy") as file:
