@@ -270,7 +270,8 @@ def _take_steps(run, batches, stride: int, watch, stop, faults):
             metrics = to_host(metrics)
             run.writer.scalars(step, {**status.tick(step, metrics), **compared})
             run.mend()
-        request = None if is_last else stop.request(num_processes())
+        with step_times.waiting():
+            request = None if is_last else stop.request(num_processes())
         draws, scores_now, saves = (
             step % every == 0 or is_last
             for every in (

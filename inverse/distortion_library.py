@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
+from input_pipeline.npz_sizes import require_honest_sizes
+from parallel.errors import RunError
 from parallel.mesh import from_first_process, is_first_process
 
 # Fields of the data that change no noise-free image.
@@ -21,6 +23,19 @@ _LATER = {
     *("origin_pm", "detector_sets", "detector_weights"),
     *("tilt_scale_deg", "shift_scale_pm"),
 }
+
+
+def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        require_honest_sizes(file, compressed=False)
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            return dict(stored)
+    # A damaged file may raise anything at all.
+    except Exception as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RunError(
+            f"{file} is damaged ({why}); delete it, and it is made again."
+        ) from error
 
 
 def library_name(dataset: dict, seed: int, split: str) -> str:
@@ -54,8 +69,7 @@ def open_library(
     for start in tqdm(starts, desc=path.name, unit="part", disable=None):
         file = path / f"{start:09d}-{part_size}.npz"
         if from_first_process(float(file.exists())):
-            with np.load(file) as stored:
-                parts.append(dict(stored))
+            parts.append(_read(file))
             continue
         low = np.arange(start, start + part_size, dtype=np.uint32)
         parts.append(make(np.stack([np.zeros_like(low), low], axis=-1)))

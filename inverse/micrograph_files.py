@@ -2,7 +2,6 @@
 
 import importlib
 import pathlib
-import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ from inverse.ser_file import read_ser
 _HDF5 = (".h5", ".hdf5")
 _PICTURES = (".tif", ".tiff", ".png")
 _OWN = (".npy", ".ser", *_PICTURES, *_HDF5)
+_LARGEST = 1e15
+_MOST_PIXELS = 1 << 28  # what a header may promise
 _LENGTHS_A = {"a": 1.0, "å": 1.0, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "um": 1e4}
 _LENGTHS_A |= {"µm": 1e4, "m": 1e10}
 
@@ -44,7 +45,9 @@ def read_micrograph(path: str) -> Micrograph:
     kind = file.suffix.lower()
     try:
         if kind == ".npy":
-            image, pixel_a = np.load(file), 0.0
+            # Mapped: a header that asks for more than the file holds is refused.
+            image = np.array(np.load(file, mmap_mode="r", allow_pickle=False))
+            pixel_a = 0.0
         elif kind == ".ser":
             image, pixel_a = read_ser(file)
         elif kind in _PICTURES:
@@ -53,24 +56,31 @@ def read_micrograph(path: str) -> Micrograph:
             image, pixel_a = _read_hdf5(file)
         else:
             image, pixel_a = _read_other(file)
-    except (ValueError, OSError, KeyError, struct.error) as error:
-        reason = str(error).splitlines()[0]
+    except (ConfigError, MemoryError):
+        raise
+    # The libraries below raise whatever they like at damaged bytes.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"--input={path!r}: cannot be read: {reason}") from error
     image = np.asarray(image)
     if image.ndim == 3 and 1 in image.shape:
         image = image.reshape([n for n in image.shape if n > 1])
-    if image.ndim != 2 or min(image.shape) < 32 or not np.isfinite(image).all():
+    is_image = image.ndim == 2 and min(image.shape) >= 32 and image.dtype.kind in "buif"
+    # Squares of larger numbers are none in float32.
+    is_image = is_image and np.isfinite(image).all() and np.abs(image).max() < _LARGEST
+    if not is_image:
         raise ConfigError(
             f"--input={path!r}: holds {image.shape}; must be one image of finite "
             "numbers, 32 pixels or more along each side."
         )
-    if image.std() == 0:
+    if image.min() == image.max():
         raise ConfigError(f"--input={path!r}: all pixels are the same.")
     return Micrograph(image.astype(np.float32), float(pixel_a), file.stem)
 
 
 def _read_picture(file: pathlib.Path) -> tuple[np.ndarray, float]:
-    with Image.open(file) as picture:
+    # Whatever its name is: another kind of file may start a program to be drawn (EPS).
+    with Image.open(file, formats=("TIFF", "PNG")) as picture:
         image = np.asarray(picture, np.float32)
     return (image.mean(axis=-1) if image.ndim == 3 else image), 0.0
 
@@ -91,6 +101,8 @@ def _read_hdf5(file: pathlib.Path) -> tuple[np.ndarray, float]:
         if len(images) != 1:
             names = ", ".join(x.name for x in images) or "none"
             raise ValueError(f"holds {len(images)} images ({names}), must be one")
+        if images[0].size > _MOST_PIXELS:
+            raise ValueError(f"an image of {images[0].shape} pixels is too large")
         # HyperSpy writes axes as groups with a scale and units.
         groups = [
             x.attrs

@@ -1,5 +1,6 @@
 """Reads one image of a TIA .ser file."""
 
+import math
 import pathlib
 import struct
 
@@ -21,5 +22,7 @@ def read_ser(path: str | pathlib.Path) -> tuple[np.ndarray, float]:
         "<ddiddihii", content, start
     )
     start += struct.calcsize("<ddiddihii")
+    if nx < 1 or ny < 1 or not math.isfinite(pixel_m):
+        raise ValueError(f"{path}: promises {ny} x {nx} pixels of {pixel_m} m.")
     image = np.frombuffer(content, "<" + _TYPES[kind], nx * ny, start)
     return image.reshape(ny, nx).astype(np.float64), 1e10 * pixel_m

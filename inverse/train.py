@@ -221,7 +221,8 @@ def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
             seen = status.tick(step, metrics, rate)
             run.writer.scalars(step, {**seen, **compared})
             run.mend()
-        request = None if is_last else stop.request(num_processes())
+        with step_times.waiting():
+            request = None if is_last else stop.request(num_processes())
         with status.paused():
             scores_now, saves = (
                 step % every == 0 or is_last

@@ -1,6 +1,8 @@
 """Which process is slower than the others."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -28,6 +30,14 @@ class StepTimes:
     def __init__(self, time_log: TimeLog):
         """Starts; `time_log` knows the phases of this process."""
         self._time_log, self._then = time_log, time_log.spent(_PHASES)
+        self._waited = 0.0
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """What is done inside waits for other processes: that makes nobody slow."""
+        start = time.monotonic()
+        yield
+        self._waited += time.monotonic() - start
 
     def compare(self, state: Any) -> dict[str, float]:
         """Compares the time since the last call; all processes call it together.
@@ -43,12 +53,13 @@ class StepTimes:
         before = time.monotonic()
         jax.block_until_ready(state)
         blocked = time.monotonic() - before
-        total = self._time_log.spent(_PHASES)
-        took, self._then = total - self._then, total
+        took = self._time_log.spent(_PHASES) - self._then - self._waited
         host = max(took - blocked, 0.0)
         if took <= 0:  # the first step, which is compiled
             took = host = 0.0
         said = of_all([int(_MICROSECONDS * min(s, _LONGEST)) for s in (took, host)])
+        # Whoever was done first has waited for the others in that exchange.
+        self._then, self._waited = self._time_log.spent(_PHASES), 0.0
         return _compared(said / _MICROSECONDS)
 
 

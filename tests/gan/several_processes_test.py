@@ -1,6 +1,7 @@
 """Runs of several processes: stopped, killed, hung, incomplete, disagreeing."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 
+from parallel.time_report import read_report
 from tests.gan.train_test import _arrays
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,10 +27,14 @@ DIGITS = (
     "--config.parallel.entry_loop=vmap",  # compiles soonest
 )
 PROGRAM = """
-import sys
+import sys, time
 import parallel.mesh, main
-parallel.mesh._START_SECONDS = int(sys.argv.pop(1))
-parallel.mesh.initialize.__defaults__ = (None, None, None, parallel.mesh._START_SECONDS)
+
+def join(*by_hand, initialize=parallel.mesh.initialize, seconds=int(sys.argv.pop(1))):
+    initialize(*by_hand, start_seconds=seconds)
+    print("joined at", time.time(), file=sys.stderr, flush=True)
+
+parallel.mesh.initialize = join
 main.app.run(main.main, flags_parser=main._parse_flags)
 """
 
@@ -88,8 +94,9 @@ def _ends(processes, seconds):
     ]
 
 
-def _complete(workdir, numbers, steps):
-    with _running(workdir, numbers, f"--config.num_steps={steps}") as processes:
+def _complete(workdir, numbers, steps, *flags):
+    steps = f"--config.num_steps={steps}"
+    with _running(workdir, numbers, steps, *flags) as processes:
         for said, code in _ends(processes, 300):
             assert code == 0, said
 
@@ -146,7 +153,66 @@ def test_a_process_that_does_not_come_is_named(tmp_path):
 def test_a_process_with_another_configuration_is_named_before_the_first_step(tmp_path):
     own = {1: ("--config.seed=7",)}
     with _running(tmp_path, (0, 1), own=own) as processes:
-        for said, code in _ends(processes, 90):
-            assert code == 1
-            assert "differ in config.seed: process 0: 0; process 1: 7" in said
+        ends = _ends(processes, 90)
+        ended = time.time()
+    for said, code in ends:
+        assert code == 1
+        assert "differ in config.seed: process 0: 0; process 1: 7" in said
+        joined = float(re.search(r"joined at (\S+)", said)[1])
+        assert ended - joined < 10
     assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_one_of_three_is_lost_and_named_and_the_restart_is_the_same_to_the_bit(
+    tmp_path, number
+):
+    lost, whole = tmp_path / "lost", tmp_path / "whole"
+    shared = ("--config.per_entry_batch_size=9",)  # that three devices can share
+    with _running(lost, range(3), "--config.num_steps=100000", *shared) as processes:
+        _wait_for(lost / "checkpoints" / "2" / "manifest.json", processes)
+        processes[1].send_signal(number)
+        for said, code in _ends([processes[0], processes[2]], 30):
+            assert code != 0
+            if number == signal.SIGSTOP:  # a killed one closes its connections
+                assert re.search(r"stopped sending heartbeats\):\s+\S*\b1\b", said), (
+                    said
+                )
+    saved = (lost / "checkpoints").iterdir()
+    steps = 2 + max(int(path.name) for path in saved if path.name.isdigit())
+    for workdir in (lost, whole):
+        _complete(workdir, range(3), steps, *shared)
+    _assert_same(_arrays(lost, steps), _arrays(whole, steps))
+
+
+@pytest.mark.slow
+def test_a_process_that_is_stuck_is_named_and_ends_all_in_the_configured_time(tmp_path):
+    """Its heart beats on: only the watch notices."""
+    flags = ("--config.num_steps=100000", "--stuck_after=8")
+    faults = "--inject=hang@6:process=1"
+    with _running(tmp_path, range(2), *flags, faults) as processes:
+        _wait_for(tmp_path / "injected.txt", processes)
+        # Eight seconds to notice, and what it takes to say so.
+        ends = _ends(processes, 8 + 10)
+    assert [code for _, code in ends] == [76, 76]
+    assert "process 1 on" in ends[1][0]
+    assert "waiting for the input after step 6" in ends[1][0]
+    stacks = (tmp_path / "stuck" / "process-1.txt").read_text()
+    assert re.search(r"fault_injection.py\W+ line \d+ in inputs", stacks)
+
+
+@pytest.mark.slow
+def test_a_slow_process_is_named_with_its_share_of_the_time(tmp_path):
+    flags = ("--config.num_steps=24", "--config.log_every_steps=8")
+    with _running(tmp_path, range(2), *flags, "--inject=slow@0:process=1") as processes:
+        for said, code in _ends(processes, 200):
+            assert code == 0, said
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert last["busiest_host"] == last["slowest_process"] == 1
+    assert last["busiest_host_share"] > 1.1 * last["median_host_share"]
+    assert last["slowest_step_ratio"] > 1.1
+    # Eight steps of at least 0.1 s each.
+    report = read_report(str(tmp_path))
+    assert report.steps == 24 and report.seconds["productive"] > 1.5

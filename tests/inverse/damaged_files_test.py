@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 import zipfile
@@ -10,13 +11,17 @@ import ase.build
 import ase.io
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs import stem_density
+from inverse.distortion_library import _read as _read_part
 from inverse.errors import ConfigError
+from inverse.micrograph_files import read_micrograph
 from inverse.scan_files import read_scan
 from inverse.set_description import describe_set, require_same_examples
 from inverse.simulator.errors import SimulatorError
 from inverse.simulator.specimen import read_structure
+from parallel.errors import RunError
 from tests.mutations import harmless, mutations, read_all_damaged
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -156,3 +161,51 @@ def test_scans_in_hdf5_files(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > 20
+
+
+def _ser(image, pixel_m=2e-11):
+    """A .ser file of one image, of 32-bit floats."""
+    place = 64
+    content = bytearray(200)
+    struct.pack_into("<2sHH", content, 0, b"II", 0x0197, 0x0220)
+    struct.pack_into("<q", content, 22, place)
+    struct.pack_into("<q", content, place, place + 8)
+    sizes = (7, image.shape[1], image.shape[0])
+    said = (0.0, pixel_m, 0, 0.0, 0.0, 0, *sizes)
+    head = struct.pack("<ddiddihii", *said)
+    return bytes(content[: place + 8]) + head + image.astype("<f4").tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["npy", "ser", "png", "tif", "h5"])
+def test_micrographs(kind, tmp_path):
+    image = np.random.default_rng(0).random((32, 33), np.float32)
+    path = tmp_path / f"a.{kind}"
+    if kind == "npy":
+        np.save(path, image)
+    elif kind == "ser":
+        path.write_bytes(_ser(image))
+    elif kind == "h5":
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file["image"] = image
+    else:
+        Image.fromarray((255 * image).astype(np.uint8)).save(path)
+    assert read_micrograph(str(path)).image.shape == (32, 33)
+
+    def read():
+        found = read_micrograph(str(path))
+        assert found.image.nbytes <= 64 * path.stat().st_size
+        assert found.pixel_a >= 0 or found.pixel_a < 0  # a number
+
+    refused = read_all_damaged(path, path.read_bytes(), read, errors=ConfigError)
+    assert refused > 50
+
+
+def test_a_part_of_a_library_is_read_or_named(tmp_path):
+    path = tmp_path / "000000000-16.npz"
+    np.savez(path, image=np.ones((16, 4, 4), np.float32), truth=np.zeros((16, 3)))
+
+    def read():
+        _read_part(path)
+
+    assert read_all_damaged(path, path.read_bytes(), read, errors=RunError) > 100

@@ -53,7 +53,10 @@ def test_what_is_not_training_does_not_count(several, tmp_path, monkeypatch):
         clock[0] += seconds  # in the phase before
         log.now(phase, 1)
     clock[0] += 4
-    # 1 s in a step, 2 s for an input, 50 s for a checkpoint, 4 s in a step.
+    with times.waiting():
+        clock[0] += 30
+    # 1 s in a step, 2 s for an input, 50 s for a checkpoint, 4 s in a step, and 30 s
+    # for the others.
     several([7.0, 0, 7.0, 3.5], [1.0, 0, 1.0, 1.0])
     found = times.compare(np.zeros(2))
     assert found["slowest_step_ratio"] == 1.0
