@@ -23,6 +23,9 @@ from parallel.errors import RunError
 
 _COUNTS = flags.DEFINE_list("processes", ["1", "2", "4", "8"], "How many at a time.")
 _LINKS = flags.DEFINE_list("links_mbit", ["0", "100", "300", "1000"], "Per process.")
+_EXAMPLES = flags.DEFINE_integer(
+    "examples", 8192, "Of a step, all processes together: the compute."
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 25, "Steps of each way that are timed.")
 
 _PREFIX = "netlab"
@@ -97,7 +100,8 @@ def _run(names: list[str] | None, count: int) -> dict:
             worker = [sys.executable, "-m", "benchmarks.netlab_worker"]
             told = [f"--{name}={value}" for name, value in (
                 ("address", address), ("count", count), ("number", number),
-                ("rounds", _ROUNDS.value), ("result", result),
+                ("rounds", _ROUNDS.value), ("examples", _EXAMPLES.value),
+                ("result", result),
             )]  # fmt: skip
             environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "4"}
             processes.append(
@@ -121,7 +125,10 @@ def _run(names: list[str] | None, count: int) -> dict:
 
 def _table(row: dict) -> str:
     link = f"{row['link_mbit']} Mbit/s" if row["link_mbit"] else "loopback"
-    lines = [f"{row['processes']} processes, {link}; chosen: {row['chosen']}"]
+    lines = [
+        f"{row['processes']} processes, {row['examples']} examples, {link}; "
+        f"chosen: {row['chosen']}"
+    ]
     for way, median in row["median_seconds"].items():
         low, high = row["quartile_seconds"][way]
         lines.append(
@@ -148,13 +155,13 @@ def main(argv: list[str]) -> None:
             with namespaces(count, mbit) if mbit else contextlib.nullcontext() as names:
                 times = _run(names, count)
             others = {"load_average": os.getloadavg()[0]}  # its own included
-            row = {"processes": count, "link_mbit": mbit, **others, **times}
+            cell = {"processes": count, "link_mbit": mbit}
+            cell["examples"] = _EXAMPLES.value
+            row = {**cell, **others, **times}
             print(_table(row), flush=True)
-            rows = [
-                r for r in rows if (r["processes"], r["link_mbit"]) != (count, mbit)
-            ]
-            rows.append(row)
-            results_file.write("netlab", {"kind": "measured", "rows": rows})
+            rows = [r for r in rows if {k: r[k] for k in cell} != cell] + [row]
+            results = {"command": "make netlab", "kind": "measured", "rows": rows}
+            results_file.write("netlab", results)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ _ADDRESS = flags.DEFINE_string("address", None, "Of process 0.", required=True)
 _COUNT = flags.DEFINE_integer("count", None, "Of all processes.", required=True)
 _NUMBER = flags.DEFINE_integer("number", None, "Of this process.", required=True)
 _ROUNDS = flags.DEFINE_integer("rounds", None, "Of timed steps.", required=True)
+_EXAMPLES = flags.DEFINE_integer("examples", None, "Of all.", required=True)
 _RESULT = flags.DEFINE_string("result", None, "Where to write.", required=True)
 
 AXIS = "data"
-LAYERS, WIDTH, BATCH = 8, 256, 4096  # 2.1 MB of gradients; the batch is of all
+LAYERS, WIDTH = 8, 256  # 2.1 MB of gradients
 GROUPS = (1, 2, 4, 8)
 TRIALS = 5  # rounds that the choice is made by
 ONE_PROGRAM, ALONE = "one program", "communication skipped"
@@ -84,7 +85,7 @@ def main(argv: list[str]) -> None:
     mesh = Mesh(np.array(jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
     params = _params()
     key = jax.random.fold_in(jax.random.key(1), _NUMBER.value)
-    x = jax.random.normal(key, (BATCH // _COUNT.value, WIDTH))
+    x = jax.random.normal(key, (_EXAMPLES.value // _COUNT.value, WIDTH))
     gradients = production_order(jax.grad(_loss), params, x)
     alone = jax.jit(jax.value_and_grad(_loss))
     mean = mean_over_processes(mesh, AXIS)

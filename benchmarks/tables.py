@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from benchmarks import gan_table, scaling_tables, speed_tables
+from benchmarks import gan_table, reduction_tables, scaling_tables, speed_tables
 from benchmarks.results_file import DIRECTORY
 from benchmarks.table import Table, source
 
@@ -25,6 +25,8 @@ _MAKERS = (
     scaling_tables.weak_scaling,
     scaling_tables.control_plane,
     scaling_tables.scaling_model,
+    reduction_tables.compiled,
+    reduction_tables.netlab,
     speed_tables.speed,
     speed_tables.rates,
     speed_tables.start_up,

@@ -17,7 +17,7 @@ _BY_AXES = re.compile(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}")
 
 OP_NAME = re.compile(r'op_name="([^"]*)"')
 # Instructions that hold another one, of a computation of their own.
-_WRAPPERS = ("async", "fusion")
+_WRAPPERS = ("async", "fusion", "custom-call")
 
 
 class Collective(NamedTuple):
@@ -30,7 +30,7 @@ class Collective(NamedTuple):
       op_name: where it stands in the Python source's scopes.
       groups: device numbers that exchange with each other.
       computation: where it is issued.
-      start: its place in that computation's schedule.
+      start: the place in that computation's schedule where it has what it sends.
       done: the place where its result is waited for; `start` if it is synchronous.
     """
 
@@ -105,6 +105,20 @@ def _done(instructions: list[Instruction], start: int) -> int:
     return start
 
 
+def _has_data(instructions: list[Instruction], start: int) -> int:
+    """Place where the asynchronous instruction at `start` is given what it sends.
+
+    On a TPU's sparse cores a program is started long before, with nothing to send yet;
+    its first update brings the data.
+    """
+    if not instructions[start].operands:
+        for place in range(start + 1, len(instructions)):
+            instruction = instructions[place]
+            if instructions[start].name in instruction.operands:
+                return place if instruction.opcode.endswith("-update") else start
+    return start
+
+
 def collectives(program: Program) -> list[Collective]:
     """Lists what a program exchanges between devices, in the order of its text.
 
@@ -138,7 +152,7 @@ def collectives(program: Program) -> list[Collective]:
                     op_name=op_name[1] if op_name else "",
                     groups=_groups_of(kind[1]),
                     computation=name,
-                    start=start,
+                    start=_has_data(instructions, start) if is_start else start,
                     done=done,
                 )
             )

@@ -13,6 +13,8 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 FREE = frozenset(
     ("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "after-all")
     + ("opt-barrier", "partition-id", "replica-id", "iota")
+    # Of programs that run elsewhere, e.g. on a TPU's sparse cores.
+    + ("custom-call-start", "custom-call-update")
 )
 
 

@@ -70,3 +70,24 @@ def exposed_seconds(
     then = np.asarray(ready) * cost.compute_seconds
     last = finish_times(then, num_bytes, cost.seconds)[-1]
     return max(0.0, float(last) - cost.compute_seconds)
+
+
+def least_exposed_seconds(
+    ready: Sequence[float], num_bytes: Sequence[float], cost: LinkCost
+) -> float:
+    """Seconds that no grouping of these gradients can hide.
+
+    The gradients from any one on have to be sent after it is there: in one reduction at
+    best, for more would cost more latency. A compiled schedule can still expose less,
+    if it leaves work that no gradient needs for the end, e.g. unpacking earlier groups.
+
+    Args:
+      ready: share of the compute that is done when each gradient is there, in order.
+      num_bytes: of each on the wire.
+      cost: of the link and of the compute.
+    """
+    if not len(ready):
+        return 0.0
+    to_send = np.cumsum(np.asarray(num_bytes, dtype=np.float64)[::-1])[::-1]
+    ends = np.asarray(ready) * cost.compute_seconds + cost.seconds(to_send)
+    return max(0.0, float(np.max(ends)) - cost.compute_seconds)

@@ -3,9 +3,11 @@
 The compiler's own way is one of the candidates: a plan must beat it or step aside.
 """
 
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from parallel import latency_profile
 from parallel.compiler_options import asynchronous_options, compiler_options
 from parallel.hlo_program import read_program
 from parallel.link_cost import LinkCost
@@ -17,6 +19,8 @@ from parallel.schedule_cost import Machine, Prediction, predict
 
 _MIB = 1 << 20
 DEFAULT = "compiler's own"
+# Tried with predicted durations as well.
+_ALSO_TOLD = (DEFAULT, "25 MiB", "50 MiB", "optimal")
 
 
 class Candidate(NamedTuple):
@@ -27,19 +31,22 @@ class Candidate(NamedTuple):
       reduction: handed to the step.
       options: of the compiler, that belong to it.
       plan: what the compiled program is held against; None for the compiler's own.
+      told_for: the platform whose compiler is told what every instruction is predicted
+        to take (see `latency_profile`), which takes a second compilation; "" for none.
     """
 
     name: str
     reduction: Reduction
     options: dict[str, str | int | bool]
     plan: ReductionPlan | None
+    told_for: str = ""
 
 
 class Trial(NamedTuple):
     """What the compiler made of a candidate.
 
     Attributes:
-      candidate: that was compiled.
+      candidate: that was compiled, with all options that it was compiled with.
       prediction: of its schedule.
       holds: whether the program does as planned; true where nothing was planned.
     """
@@ -77,14 +84,17 @@ def candidates(
             )
             for n in (4, 8)
         },
-        "25 MiB": make_plan(
-            gradients,
-            "byte_bounds",
-            first=_MIB,
-            largest=25 * _MIB,
-            last=_MIB,
-            wire_dtype=wire_dtype,
-        ),
+        **{
+            f"{n} MiB": make_plan(
+                gradients,
+                "byte_bounds",
+                first=_MIB,
+                largest=n * _MIB,
+                last=_MIB,
+                wire_dtype=wire_dtype,
+            )
+            for n in (25, 50)
+        },
         "optimal": make_plan(gradients, "optimal", cost=cost, wire_dtype=wire_dtype),
     }
     options = compiler_options(platform, device_kind)
@@ -96,13 +106,21 @@ def candidates(
     own = [Candidate(DEFAULT, mean, {}, None)]
     if asynchronous := asynchronous_options(device_kind):
         own.append(Candidate(f"{DEFAULT}, async", mean, asynchronous, None))
-    return [*own, *ours]
+    every = [*own, *ours]
+    if platform in latency_profile.PLATFORMS:
+        every += [
+            candidate._replace(name=f"{candidate.name}, told", told_for=platform)
+            for candidate in every
+            if candidate.name in _ALSO_TOLD
+        ]
+    return every
 
 
 def try_all(
     every: Sequence[Candidate],
     compile_step: Callable[[Reduction, dict], str],
     machine: Machine,
+    profiles: pathlib.Path = pathlib.Path("runs/profiles"),
 ) -> list[Trial]:
     """Compiles every candidate and predicts its step.
 
@@ -110,6 +128,8 @@ def try_all(
       every: candidates.
       compile_step: (reduction, compiler options) -> optimized HLO of the whole step.
       machine: that the schedules are replayed on.
+      profiles: where predicted durations are kept; a step that was compiled with them
+        needs its file again when it is compiled again.
 
     Returns:
       Trials, fastest first. What does not hold stands behind all that does.
@@ -117,6 +137,12 @@ def try_all(
     trials = []
     for candidate in every:
         text = compile_step(candidate.reduction, candidate.options)
+        if candidate.told_for:
+            told = latency_profile.profile_options(
+                candidate.told_for, text, machine, profiles
+            )
+            candidate = candidate._replace(options=candidate.options | told)
+            text = compile_step(candidate.reduction, candidate.options)
         holds = candidate.plan is None or check_plan(candidate.plan, text).holds
         trials.append(Trial(candidate, predict(read_program(text), machine), holds))
     return sorted(trials, key=lambda t: (not t.holds, t.prediction.step_seconds))

@@ -103,6 +103,49 @@ def test_a_result_with_a_table_of_its_own_is_printed_by_its_name(tmp_path):
     assert table.rows == (("ours", "0.25"), ("mean", ""))
 
 
+def _trial(link, candidate, groups, step, exposed, holds=True):
+    return {
+        **{"link_gb_per_second": link, "candidate": candidate, "groups": groups},
+        **{"holds": holds, "step_seconds": step, "exposed_seconds": exposed},
+        "hidden_share": 1 - exposed / 0.010,
+    }
+
+
+def test_the_compilers_own_way_stands_beside_the_best_plan_that_holds(tmp_path):
+    trials = [
+        _trial(25.0, "compiler's own", None, 0.102, 0.002),
+        _trial(25.0, "per leaf", 32, 0.104, 0.004),
+        _trial(25.0, "one group", 1, 0.101, 0.001, holds=False),
+    ]
+    bounds = [
+        {"link_gb_per_second": 25.0, "exposed_seconds": 0.001, "hidden_share": 0.9}
+    ]
+    runs = {"dcgan on h200_4x8": {"trials": trials, "bounds": bounds}}
+    _write(tmp_path, "compiled", {"runs": runs})
+    tables = make_all(tmp_path)
+    rows = {row[:2]: row[2:] for row in tables["compiled"].rows}
+    assert rows["dcgan", "h200_4x8"] == (
+        *("25", "80.0% (2.00 ms)", "per leaf", "32", "60.0% (4.00 ms)", "90.0%"),
+        *("compiler's own", "102.00", "102.00"),
+    )
+    assert set(rows["dcgan", "v5p_8"]) == {""}
+    (ways,) = tables["compiled_ways"].rows
+    assert ways[-1] == "90.0% (1.00 ms, DOES NOT HOLD)"
+
+
+def test_what_the_chosen_way_takes_off_is_off_both_ways_of_one_reduction(tmp_path):
+    seconds = {"one program": 0.3, "1 group on a thread": 0.2}
+    seconds["4 groups on a thread"] = 0.15
+    row = {"processes": 2, "link_mbit": 100, "examples": 64, "rounds": 25}
+    row |= {"median_seconds": seconds, "chosen": "4 groups on a thread"}
+    _write(tmp_path, "netlab", {"rows": [row]})
+    (cells,) = make_all(tmp_path)["netlab"].rows
+    assert cells[:3] == ("64", "100 Mbit/s", "2")
+    assert cells[3:] == (
+        *("300.0", "200.0", "150.0", "4 groups on a thread", "50%", "25%"),
+    )
+
+
 def test_a_table_is_written_three_ways(tmp_path):
     def draw(axes):
         axes.plot([1, 2], [3, 4], label="line")

@@ -1,4 +1,4 @@
-"""A real step, compiled for 4 hosts of 8 H200 without one: the plan holds and pays.
+"""Real steps, compiled for 4 hosts of 8 H200 without one: the plan holds and pays.
 
 Skipped where the CUDA plug-in's wheels are not installed; `make test-compiled` makes an
 environment that has them.
@@ -19,6 +19,7 @@ from parallel.production_order import production_order
 from parallel.reduction import mean_over, planned
 from parallel.reduction_plan import make_plan
 from parallel.schedule_cost import predict, replay
+from parallel.tuner import DEFAULT, candidates, try_all
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,3 +78,27 @@ def test_more_is_hidden_than_by_the_compilers_own_way(compiled):
     ours, theirs = (predict(read_program(t), MACHINE) for t in (text, own))
     assert ours.hidden_share > theirs.hidden_share
     assert ours.step_seconds < theirs.step_seconds
+
+
+def test_of_the_published_network_a_told_plan_hides_what_the_compiler_does_not(
+    tmp_path,
+):
+    """The goal of 95 %, over links of 25 GB/s a device; a model, not measured."""
+    workload, alone = (WORKLOADS["density_paper"](axis) for axis in (AXIS, None))
+    shapes = (alone.params, alone.fixed, *alone.batch)
+    every = candidates(
+        production_order(jax.grad(alone.loss_fn), *shapes),
+        link_cost(MACHINE, 32, 0.13),
+        AXIS,
+        "cuda",
+        workload.wire_dtype,
+    )
+    wanted = [c for c in every if c.name in (DEFAULT, "50 MiB", "50 MiB, told")]
+    compile_step = StepCompiler(workload, TARGET, tmp_path)
+    trials = try_all(wanted, compile_step, MACHINE, tmp_path)
+    assert all(trial.holds for trial in trials)
+    seen = {trial.candidate.name: trial.prediction for trial in trials}
+    assert seen["50 MiB, told"].hidden_share >= 0.95
+    # Neither the groups nor being told is enough.
+    assert seen["50 MiB"].hidden_share < seen[DEFAULT].hidden_share < 0.95
+    assert trials[0].candidate.name == "50 MiB, told"

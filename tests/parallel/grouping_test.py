@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from parallel import grouping
-from parallel.link_cost import LinkCost, exposed_seconds, finish_times
+from parallel.link_cost import (
+    LinkCost,
+    exposed_seconds,
+    finish_times,
+    least_exposed_seconds,
+)
 from parallel.production_order import Gradient
 
 
@@ -129,6 +134,36 @@ def test_reductions_wait_for_their_gradients_and_for_each_other():
     assert exposed_seconds([0.1, 0.2, 0.9], [4, 6, 2], cost) == pytest.approx(1)
     assert exposed_seconds([0.1, 0.2], [4, 6], cost) == 0
     assert exposed_seconds([], [], cost) == 0
+
+
+@pytest.mark.parametrize("latency", [0.0, 1e-3])
+@pytest.mark.parametrize("bytes_per_second", [2e3, 2e4, 2e5])
+def test_no_grouping_exposes_less_than_the_bound(bytes_per_second, latency):
+    gradients, sizes = _gradients(9), _bytes(9)
+    ready = [gradient.ready for gradient in gradients]
+    cost = LinkCost(1.0, bytes_per_second, latency)
+    bound = least_exposed_seconds(ready, sizes, cost)
+    cuts = [c for n in range(9) for c in itertools.combinations(range(1, 9), n)]
+    exposed = [
+        _exposed(
+            [list(range(a, b)) for a, b in itertools.pairwise((0, *cut, 9))],
+            gradients,
+            sizes,
+            cost,
+        )
+        for cut in cuts
+    ]
+    assert min(exposed) >= bound > 0
+    if not latency:  # then every gradient alone is as good as can be
+        assert min(exposed) == pytest.approx(bound)
+
+
+def test_what_is_sent_after_the_last_gradient_bounds_what_can_be_hidden():
+    cost = LinkCost(compute_seconds=10.0, bytes_per_second=2.0, latency_seconds=1.0)
+    assert least_exposed_seconds([0.1, 0.9], [4, 6], cost) == pytest.approx(3)
+    # All that is sent after the first one takes longer than the last alone.
+    assert least_exposed_seconds([0.6, 0.9], [14, 2], cost) == pytest.approx(5)
+    assert least_exposed_seconds([], [], cost) == 0
 
 
 @pytest.mark.parametrize("wrong", [(-1, 1, 0), (1, 0, 0), (1, 1, float("nan"))])

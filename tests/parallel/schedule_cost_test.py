@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from parallel.compiled import collectives
 from parallel.hlo_program import Array, read_program
 from parallel.hlo_work import Work
 from parallel.schedule_cost import Machine, predict
@@ -170,3 +171,30 @@ def test_arrays_know_their_bytes():
     assert Array("s4", (8,)).num_bytes == 4
     assert Array("f8e4m3fn", (8,)).num_bytes == 8
     assert str(Array("f32", (3, 4))) == "f32[3,4]"
+
+
+def test_a_sparse_cores_reduction_begins_when_it_is_given_its_data():
+    """It is started long before, and its own computation is not listed twice."""
+    text = """HloModule m, is_scheduled=true
+
+%inner (x: f32[8,8]) -> f32[8,8] {
+  %x = f32[8,8]{1,0} parameter(0)
+  ROOT %sum = f32[8,8]{1,0} all-reduce(%x), replica_groups={{0,1,2,3}}, to_apply=%add
+}
+
+ENTRY %main (a: f32[8,8]) -> f32[8,8] {
+  %a = f32[8,8]{1,0} parameter(0)
+  %s = ((), (), s32[999]{0}) custom-call-start(), called_computations={%inner}
+  %b = f32[8,8]{1,0} dot(%a, %a), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  %u = ((f32[8,8]{1,0}), f32[8,8]{1,0}, s32[999]{0}) custom-call-update(%s, %b)
+  %c = f32[8,8]{1,0} dot(%b, %b), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  %r = f32[8,8]{1,0} custom-call-done(%u)
+}
+"""
+    program = read_program(text)
+    (one,) = collectives(program)
+    assert (one.kind, one.num_bytes, one.computation) == ("all-reduce", 256, "main")
+    assert (one.start, one.done) == (3, 5)
+    seen = predict(program, MACHINE)
+    assert seen.step_seconds == pytest.approx(1 + 3)
+    assert seen.compute_seconds == pytest.approx(2)

@@ -3,6 +3,7 @@
 import pytest
 
 from parallel.compiler_options import compiler_options
+from parallel.latency_profile import latency_profile
 from parallel.mesh import DATA_AXIS
 from parallel.reduction import mean_over, planned
 from parallel.schedule_cost import Machine
@@ -50,3 +51,24 @@ def test_the_table_names_every_way(trials):
     text = table(trials)
     assert all(trial.candidate.name in text for trial in trials)
     assert len(text.splitlines()) == 1 + len(trials)
+
+
+def test_only_compilers_that_read_a_profile_are_told_and_once_per_machine(tmp_path):
+    every = candidates(gradients(), COST, DATA_AXIS, "gpu")
+    told = [candidate for candidate in every if candidate.told_for]
+    assert told and all(c.name.endswith(", told") for c in told)
+    assert not any(c.told_for for c in candidates(gradients(), COST, DATA_AXIS, "cpu"))
+    plan = _plan("chunks")
+    options = compiler_options("cpu")
+    one = Candidate("told", planned(plan, DATA_AXIS), options, plan, told_for="gpu")
+    asked, text = [], _compile(one.reduction, options="cpu").as_text()
+
+    def compile_step(reduction, options):
+        asked.append(options)
+        return text
+
+    (trial,) = try_all([one], compile_step, MACHINE, tmp_path)
+    (profile,) = tmp_path.iterdir()
+    assert asked == [options, trial.candidate.options]
+    assert set(asked[1].values()) - set(options.values()) == {str(profile)}
+    assert profile.read_text() == latency_profile(text, MACHINE)

@@ -1,0 +1,147 @@
+"""What compilers make of each way to reduce, and steps of real processes."""
+
+import pathlib
+
+from benchmarks.table import NOT_RUN, Table, read, source
+from benchmarks.targets import TARGETS
+from parallel.tuner import DEFAULT
+
+# As `benchmarks.workloads` names them; importing it would import both workloads.
+NETWORKS = ("density_paper", "density_reduced", "resnet50", "dcgan")
+
+
+def _hidden(trial: dict) -> str:
+    said = "" if trial["holds"] else ", DOES NOT HOLD"
+    return (
+        f"{trial['hidden_share']:.1%} ({1e3 * trial['exposed_seconds']:.2f} ms{said})"
+    )
+
+
+def _by_link(run: dict) -> dict[float, list[dict]]:
+    """Trials of one network on one target, best first, by link."""
+    found = {}
+    for trial in run["trials"]:
+        found.setdefault(trial["link_gb_per_second"], []).append(trial)
+    return found
+
+
+def _chosen_rows(network: str, target: str, run: dict) -> list[tuple[str, ...]]:
+    bounds = {bound["link_gb_per_second"]: bound for bound in run.get("bounds", [])}
+    rows = []
+    for link, trials in _by_link(run).items():
+        own = next(t for t in trials if t["candidate"] == DEFAULT)
+        ours = next(t for t in trials if t["groups"] is not None)
+        least = bounds.get(link)
+        rows.append(
+            (
+                *(network, target, f"{link:g}", _hidden(own)),
+                *(ours["candidate"], str(ours["groups"]), _hidden(ours)),
+                f"{least['hidden_share']:.1%}" if least else NOT_RUN,
+                trials[0]["candidate"],
+                f"{1e3 * own['step_seconds']:.2f}",
+                f"{1e3 * trials[0]['step_seconds']:.2f}",
+            )
+        )
+    return rows
+
+
+def compiled(directory: pathlib.Path) -> list[Table]:
+    """The compiler's own way beside the best plan, and every way beside each other."""
+    results = read(directory, "compiled")
+    runs = results.get("runs", {})
+    rows, every = [], []
+    ways = dict.fromkeys(
+        trial["candidate"] for run in runs.values() for trial in run["trials"]
+    )
+    for network in NETWORKS:
+        for target in TARGETS:
+            run = runs.get(f"{network} on {target}")
+            if run is None:
+                rows.append((network, target, *[NOT_RUN] * 9))
+                continue
+            rows += _chosen_rows(network, target, run)
+            for link, trials in _by_link(run).items():
+                cells = {trial["candidate"]: _hidden(trial) for trial in trials}
+                every.append(
+                    (
+                        *(network, target, f"{link:g}"),
+                        *(cells.get(way, NOT_RUN) for way in ways),
+                    )
+                )
+    columns = (
+        "network",
+        "devices",
+        "GB/s of a device's link",
+        "compiler's own: hidden",
+    )
+    columns += ("best plan", "groups", "hidden", "at most, by the plan's model")
+    columns += ("the tuner keeps", "step, compiler's own [ms]", "step, kept [ms]")
+    told = (
+        "told: the compiler's scheduler is given the durations that the replay "
+        "assumes, so it knows exactly what it is judged by; on devices that are there "
+        "a profile measures them. At most: if the last gradient ends the compute; a "
+        "schedule can leave the unpacking of earlier groups for after it. An empty row "
+        "was not run."
+    )
+    return [
+        Table(
+            "compiled",
+            "Replayed, not measured: communication that compiled schedules hide",
+            columns,
+            tuple(rows),
+            (*source(results), told),
+        ),
+        Table(
+            "compiled_ways",
+            "Replayed, not measured: share hidden (and time exposed) of every way",
+            ("network", "devices", "GB/s", *ways),
+            tuple(every),
+            source(results),
+        ),
+    ]
+
+
+def _taken_off(row: dict, way: str) -> str:
+    return (
+        f"{1 - row['median_seconds'][row['chosen']] / row['median_seconds'][way]:.0%}"
+    )
+
+
+def netlab(directory: pathlib.Path) -> list[Table]:
+    """Steps of real processes, one reduction beside groups on a thread."""
+    results = read(directory, "netlab")
+    measured = sorted(
+        results.get("rows", []),
+        key=lambda row: (row["examples"], row["link_mbit"], row["processes"]),
+    )
+    ways = dict.fromkeys(way for row in measured for way in row["median_seconds"])
+    rows = tuple(
+        (
+            f"{row['examples']:,}",
+            f"{row['link_mbit']} Mbit/s" if row["link_mbit"] else "loopback",
+            str(row["processes"]),
+            *(f"{1e3 * row['median_seconds'][way]:.1f}" for way in ways),
+            row["chosen"],
+            _taken_off(row, "one program"),
+            _taken_off(row, "1 group on a thread"),
+        )
+        for row in measured
+    )
+    columns = ("examples", "link of each", "processes")
+    columns += (*(f"{way} [ms]" for way in ways), "chosen by a few steps")
+    columns += ("taken off one program", "taken off one reduction on the thread")
+    return [
+        Table(
+            "netlab",
+            "Measured: steps of real processes over shaped links, medians",
+            columns,
+            rows,
+            (
+                *source(results),
+                "All processes share two cores; every link's both directions are "
+                "shaped. One program: the compiler's own way. Medians of "
+                f"{min((row['rounds'] for row in measured), default=0)} steps or more, "
+                "taken in turn.",
+            ),
+        )
+    ]
