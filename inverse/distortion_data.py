@@ -84,7 +84,11 @@ def make_record(config) -> Callable[[jax.Array, dict], dict[str, jax.Array]]:
         symmetry = jax.random.randint(turned, (), 0, NUM_SYMMETRIES)
         moments = Targets(crystal["rotation"], crystal["tilt"], crystal["shift"])
         return {
-            "input": as_input(transform_image(images, symmetry), present),
+            "input": as_input(
+                transform_image(images, symmetry),
+                present,
+                config.dataset.pixels_per_cell,
+            ),
             "target": target_of(config, moments, symmetry),
         }
 
@@ -184,6 +188,7 @@ def make_evaluator(
             splits,
             kind=config.model.kind,
             scale_deg=config.dataset.tilt_scale_deg,
+            pixels_per_cell=config.dataset.pixels_per_cell,
             detectors=sets[-1],
             batch_size=setup.batch_size,
         )

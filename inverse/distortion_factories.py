@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse.acquisition import Acquisition
+from inverse.acquisition import INPUTS, Acquisition
 from inverse.distortion_channels import Channels
 from inverse.distortion_network import CropNetwork, DistortionNetwork
 from inverse.gaussian_loss import gaussian_loss
-from inverse.simulator.crystal_images import IMAGES
 
 _OUTPUTS = {"angles": 3, "classes": 27}
 
@@ -25,13 +24,13 @@ def make_channels(config) -> Channels:
 
 def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Module]:
     """Returns rngs -> module(input, train=...)."""
-    model, detectors = config.model, 2 * len(IMAGES)
+    model = config.model
 
     def make(rngs: nnx.Rngs) -> nnx.Module:
         dtype = jnp.dtype(model.dtype)
         if model.kind == "map":
             return DistortionNetwork(
-                detectors=detectors,
+                detectors=INPUTS,
                 targets=len(make_channels(config).names),
                 features=model.features,
                 dilations=tuple(model.dilations),
@@ -39,7 +38,7 @@ def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Modul
                 rngs=rngs,
             )
         return CropNetwork(
-            detectors=detectors,
+            detectors=INPUTS,
             outputs=_OUTPUTS[model.kind],
             widths=tuple(model.widths),
             layers=tuple(model.layers),
@@ -69,7 +68,7 @@ def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
     """Shapes of one device's (input [n, y, x, c], target)."""
     n, dataset = config.per_device_batch_size, config.dataset
     side = dataset.cells * dataset.pixels_per_cell
-    seen = jax.ShapeDtypeStruct((n, side, side, 2 * len(IMAGES)), jnp.float32)
+    seen = jax.ShapeDtypeStruct((n, side, side, INPUTS), jnp.float32)
     channels = len(make_channels(config).names)
     wanted = {
         "map": jax.ShapeDtypeStruct((n, side, side, channels), jnp.float32),
