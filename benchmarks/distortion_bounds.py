@@ -6,7 +6,7 @@ Crystals are drawn as in training. The noise-free images are differentiated by c
 differences with respect to every target at once, and to what is not asked for (focus,
 origin, size of the source, gain and offset of every detector). Counts are Poisson's,
 deflections normal. The bound holds for estimates without bias. With a Gaussian prior
-added, of a third of the largest tilt and displacement that are drawn, it says about what
+added, of a third of the largest tilt and displacement drawn, it says about what
 an estimate that knows the range can reach.
 """
 
