@@ -58,9 +58,12 @@ def crystals(
 def target_of(config, moments: Targets, symmetry: jax.Array) -> jax.Array:
     """What the network is to say of one crystal, seen turned or mirrored."""
     if config.model.kind == "map":
-        maps = to_pixels(moments, config.dataset.pixels_per_cell)
-        turned = fix_signs(transform_targets(maps, symmetry))
-        return distortion_factories.make_channels(config).of(turned)
+        # Quarters of cells, which A shares between four, turn as their pixels would.
+        quarters = transform_targets(to_pixels(moments, 2), symmetry)
+        maps = distortion_factories.make_channels(config).of(fix_signs(quarters))
+        for axis in (0, 1):
+            maps = jnp.repeat(maps, config.dataset.pixels_per_cell // 2, axis=axis)
+        return maps
     angles = signed_angles(moments)
     # A quarter of a turn changes x and y; phases stay what they are.
     angles = jnp.where(symmetry % 2 == 1, angles[jnp.array([1, 0, 2])], angles)

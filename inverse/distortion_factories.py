@@ -9,9 +9,11 @@ import optax
 from flax import nnx
 
 from inverse.acquisition import INPUTS, Acquisition
+from inverse.cell_network import CellNetwork
 from inverse.distortion_channels import Channels
 from inverse.distortion_network import CropNetwork, DistortionNetwork
 from inverse.gaussian_loss import gaussian_loss
+from inverse.simulator.crystal_images import IMAGES
 
 _OUTPUTS = {"angles": 3, "classes": 27}
 
@@ -28,10 +30,21 @@ def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Modul
 
     def make(rngs: nnx.Rngs) -> nnx.Module:
         dtype = jnp.dtype(model.dtype)
+        names = make_channels(config).names
+        if model.kind == "map" and model.form == "cells":
+            return CellNetwork(
+                detectors=len(IMAGES),
+                of_a=tuple("_A_" in name for name in names),
+                pixels_per_cell=config.dataset.pixels_per_cell,
+                features=model.features,
+                num_blocks=model.num_blocks,
+                dtype=dtype,
+                rngs=rngs,
+            )
         if model.kind == "map":
             return DistortionNetwork(
                 detectors=INPUTS,
-                targets=len(make_channels(config).names),
+                targets=len(names),
                 features=model.features,
                 dilations=tuple(model.dilations),
                 dtype=dtype,
