@@ -21,9 +21,9 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     config = common.distortion_base()
     if variant == "tuned":
         _make_small(config)
-        config.num_steps = 800
-        config.dataset.num_examples = 256
-        config.evaluation.every_steps = 800
+        config.num_steps = 3000
+        config.dataset.num_examples = 512
+        config.evaluation.every_steps = 1000
         config.evaluation.num_examples = 64
     elif variant == "smoke":
         _make_small(config)
@@ -33,19 +33,21 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
         config.dataset.views = 1
         config.dataset.layers = 6
         config.dataset.thinnest = 4
-        config.model.features = 16
-        config.model.dilations = (1, 2)
+        config.model.features = 32
         config.log_every_steps = 25
         config.checkpoint_every_steps = 100
         config.evaluation.every_steps = 100
         config.evaluation.num_examples = 16
     elif variant in ("paper", "paper_angles"):
         _make_small(config)
-        config.dataset.num_examples = 256
+        config.dataset.num_examples = 512
         config.dataset.detector_sets = ("ABF",)
         config.dataset.detector_weights = (1.0,)
         config.evaluation.detector_sets = ("ABF",)
-        config.num_steps = 3000
+        config.num_steps = 1000
+        config.optimizer.learning_rate = 1e-3
+        config.evaluation.every_steps = 500
+        config.evaluation.num_examples = 64
         config.model.kind = "classes" if variant == "paper" else "angles"
         config.model.widths = (16, 32, 64, 64)
         config.model.layers = (2, 2, 2, 2)
@@ -64,7 +66,7 @@ def _make_small(config: ml_collections.ConfigDict) -> None:
     config.dataset.layers = 12
     config.dataset.thinnest = 8
     config.dataset.lateral_weights = (1.0, 0.0, 0.0)
-    config.model.features = 48
+    config.model.features = 192
     config.model.dtype = "float32"
     config.parallel.wire_dtype = "float32"  # a CPU reduces nothing narrower
     config.machine.platform = "cpu"

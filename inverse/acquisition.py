@@ -10,6 +10,8 @@ from inverse.simulator.crystal_images import IMAGES
 from inverse.simulator.phase_contrast import integrate
 from inverse.simulator.poisson import poisson
 
+INPUTS = 2 * len(IMAGES) + 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Acquisition:
@@ -92,18 +94,25 @@ def record(
     return jnp.concatenate([counted / electrons, phase[..., None]], axis=-1)
 
 
-def as_input(images: jax.Array, present: jax.Array) -> jax.Array:
-    """What a network sees [..., y, x, 6]: standardised images, and which are there.
+def as_input(images: jax.Array, present: jax.Array, pixels_per_cell: int) -> jax.Array:
+    """What a network sees [..., y, x, INPUTS].
 
-    A measured image has a gain and an offset of its own: mean and spread of each are
-    taken off, here as there.
+    Standardised images, which of them are there, and where in its cell a pixel lies
+    (sine and cosine along x and y): images are laid out on whole cells, so that a
+    column's place in the picture is its displacement. A measured image has a gain and
+    an offset of its own: mean and spread of each are taken off, here as there.
 
     Args:
-      images: [..., y, x, 3].
+      images: [..., y, x, 3], A in the corners of cells.
       present: [..., 3], 1 or 0.
+      pixels_per_cell: along x and y.
     """
     mean = images.mean(axis=(-3, -2), keepdims=True)
     spread = images.std(axis=(-3, -2), keepdims=True)
     shown = present[..., None, None, :] * (images - mean) / jnp.maximum(spread, 1e-12)
     there = jnp.broadcast_to(present[..., None, None, :], images.shape)
-    return jnp.concatenate([shown, there], axis=-1)
+    y, x = np.indices(images.shape[-3:-1]) + 0.5
+    turns = 2 * np.pi / pixels_per_cell * np.stack([x, y], axis=-1)
+    place = np.concatenate([np.sin(turns), np.cos(turns)], axis=-1).astype(np.float32)
+    place = jnp.broadcast_to(place, (*images.shape[:-1], place.shape[-1]))
+    return jnp.concatenate([shown, there, place], axis=-1)

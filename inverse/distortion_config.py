@@ -7,13 +7,20 @@ from inverse.simulator.oxides import load_oxides
 
 # What a kind of network predicts, and what it may be trained and chosen with.
 LOSSES = {"map": ("gaussian",), "angles": ("mse",), "classes": ("cross_entropy",)}
+# What networks of maps look at: cells as a whole, or pixels.
+FORMS = ("cells", "pixels")
 
 _POSITIVE = (
     *("dataset.views", "dataset.cells", "dataset.max_tilt_deg", "dataset.max_shift_a"),
     *("dataset.num_moments", "dataset.energy_ev", "dataset.semiangle_mrad"),
     *("dataset.bright_mrad", "dataset.pixels_per_cell", "dataset.gpts_per_cell"),
     *("dataset.tilt_scale_deg", "dataset.shift_scale_pm", "evaluation.num_examples"),
-    *("model.features", "evaluation.every_steps", "evaluation.num_panels"),
+    *(
+        "model.features",
+        "model.num_blocks",
+        "evaluation.every_steps",
+        "evaluation.num_panels",
+    ),
 )
 _SPANS = (
     *("dataset.haadf_mrad", "dataset.defocus_a", "dataset.held_out_defocus_a"),
@@ -27,7 +34,7 @@ def check(config) -> None:
     Raises:
       ConfigError: one line with the field, its value and the remedy.
     """
-    check_choices(config, {"model.kind": tuple(LOSSES)})
+    check_choices(config, {"model.kind": tuple(LOSSES), "model.form": FORMS})
     kind = config.model.kind
     check_choices(
         config,

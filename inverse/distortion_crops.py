@@ -24,6 +24,7 @@ class CropEvaluator:
         *,
         kind: str,
         scale_deg: float,
+        pixels_per_cell: int,
         detectors: str,
         batch_size: int,
     ):
@@ -34,6 +35,7 @@ class CropEvaluator:
           splits: name -> records; "validation" has the trained compounds.
           kind: "angles" or "classes".
           scale_deg: 1 of the network's units.
+          pixels_per_cell: of the images.
           detectors: what it is shown.
           batch_size: images that are predicted at a time.
         """
@@ -43,7 +45,9 @@ class CropEvaluator:
 
         def answer(params, batch_stats, images):
             there = jnp.broadcast_to(present[None], (len(images), 3))
-            return predict(params, batch_stats, as_input(images, there))
+            return predict(
+                params, batch_stats, as_input(images, there, pixels_per_cell)
+            )
 
         self._answer: Callable = jax.jit(answer)
 

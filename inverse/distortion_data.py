@@ -58,9 +58,12 @@ def crystals(
 def target_of(config, moments: Targets, symmetry: jax.Array) -> jax.Array:
     """What the network is to say of one crystal, seen turned or mirrored."""
     if config.model.kind == "map":
-        maps = to_pixels(moments, config.dataset.pixels_per_cell)
-        turned = fix_signs(transform_targets(maps, symmetry))
-        return distortion_factories.make_channels(config).of(turned)
+        # Quarters of cells, which A shares between four, turn as their pixels would.
+        quarters = transform_targets(to_pixels(moments, 2), symmetry)
+        maps = distortion_factories.make_channels(config).of(fix_signs(quarters))
+        for axis in (0, 1):
+            maps = jnp.repeat(maps, config.dataset.pixels_per_cell // 2, axis=axis)
+        return maps
     angles = signed_angles(moments)
     # A quarter of a turn changes x and y; phases stay what they are.
     angles = jnp.where(symmetry % 2 == 1, angles[jnp.array([1, 0, 2])], angles)
@@ -84,7 +87,11 @@ def make_record(config) -> Callable[[jax.Array, dict], dict[str, jax.Array]]:
         symmetry = jax.random.randint(turned, (), 0, NUM_SYMMETRIES)
         moments = Targets(crystal["rotation"], crystal["tilt"], crystal["shift"])
         return {
-            "input": as_input(transform_image(images, symmetry), present),
+            "input": as_input(
+                transform_image(images, symmetry),
+                present,
+                config.dataset.pixels_per_cell,
+            ),
             "target": target_of(config, moments, symmetry),
         }
 
@@ -184,6 +191,7 @@ def make_evaluator(
             splits,
             kind=config.model.kind,
             scale_deg=config.dataset.tilt_scale_deg,
+            pixels_per_cell=config.dataset.pixels_per_cell,
             detectors=sets[-1],
             batch_size=setup.batch_size,
         )

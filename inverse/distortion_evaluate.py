@@ -88,7 +88,9 @@ class Evaluator:
 
         def at_cells(params, batch_stats, images, present):
             there = jnp.broadcast_to(present[None], (len(images), 3))
-            maps = predict(params, batch_stats, as_input(images, there))
+            maps = predict(
+                params, batch_stats, as_input(images, there, pixels_per_cell)
+            )
             mean, log_variance = (channels.at_cells(m, pixels_per_cell) for m in maps)
             factor = scale.reshape(1, 1, 1, -1)
             return mean * factor, log_variance + 2 * jnp.log(factor)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse.acquisition import Acquisition
+from inverse.acquisition import INPUTS, Acquisition
+from inverse.cell_network import CellNetwork
 from inverse.distortion_channels import Channels
 from inverse.distortion_network import CropNetwork, DistortionNetwork
 from inverse.gaussian_loss import gaussian_loss
@@ -25,21 +26,32 @@ def make_channels(config) -> Channels:
 
 def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Module]:
     """Returns rngs -> module(input, train=...)."""
-    model, detectors = config.model, 2 * len(IMAGES)
+    model = config.model
 
     def make(rngs: nnx.Rngs) -> nnx.Module:
         dtype = jnp.dtype(model.dtype)
+        names = make_channels(config).names
+        if model.kind == "map" and model.form == "cells":
+            return CellNetwork(
+                detectors=len(IMAGES),
+                of_a=tuple("_A_" in name for name in names),
+                pixels_per_cell=config.dataset.pixels_per_cell,
+                features=model.features,
+                num_blocks=model.num_blocks,
+                dtype=dtype,
+                rngs=rngs,
+            )
         if model.kind == "map":
             return DistortionNetwork(
-                detectors=detectors,
-                targets=len(make_channels(config).names),
+                detectors=INPUTS,
+                targets=len(names),
                 features=model.features,
                 dilations=tuple(model.dilations),
                 dtype=dtype,
                 rngs=rngs,
             )
         return CropNetwork(
-            detectors=detectors,
+            detectors=INPUTS,
             outputs=_OUTPUTS[model.kind],
             widths=tuple(model.widths),
             layers=tuple(model.layers),
@@ -69,7 +81,7 @@ def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
     """Shapes of one device's (input [n, y, x, c], target)."""
     n, dataset = config.per_device_batch_size, config.dataset
     side = dataset.cells * dataset.pixels_per_cell
-    seen = jax.ShapeDtypeStruct((n, side, side, 2 * len(IMAGES)), jnp.float32)
+    seen = jax.ShapeDtypeStruct((n, side, side, INPUTS), jnp.float32)
     channels = len(make_channels(config).names)
     wanted = {
         "map": jax.ShapeDtypeStruct((n, side, side, channels), jnp.float32),

@@ -70,10 +70,11 @@ def warnings_of(
     if names not in config.dataset.detector_sets:
         found.append(f"{names} alone was not among the training's detectors")
     usual = evaluator.splits[VALIDATION].images
+    shape = config.dataset.pixels_per_cell, config.dataset.cells
     for name in detectors:
-        channel, per_cell = IMAGES.index(name), config.dataset.pixels_per_cell
-        here = image_statistics(stack[..., channel], per_cell)
-        there = [image_statistics(x[..., channel], per_cell) for x in usual]
+        channel = IMAGES.index(name)
+        here = image_statistics(stack[..., channel], *shape)
+        there = [image_statistics(x[..., channel], *shape) for x in usual]
         found += [f"{name}: {text}" for text in outside(here, there)]
     return found
 

@@ -7,13 +7,26 @@ from scipy import ndimage
 _TAIL = 0.01
 
 
-def image_statistics(image: np.ndarray, pixels_per_cell: int) -> dict[str, float]:
+def image_statistics(
+    image: np.ndarray, pixels_per_cell: int, cells: int = 2
+) -> dict[str, float]:
     """Numbers of an image [y, x] on whole cells, A in the corners, of unit spread.
+
+    Medians over crops of `cells` x `cells`, the training's size: noise averages out in
+    larger ones.
 
     Noise: root mean square of what differs from the mean over neighbours. Sharpness:
     share of the mean cell's power above two periods per cell. B over A: height of the
     middle of the mean cell above its lowest place, over that of the corner.
     """
+    side = cells * pixels_per_cell
+    starts = [range(0, n - side + 1, side) for n in image.shape]
+    crops = [image[y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
+    found = [_of_crop(crop, pixels_per_cell) for crop in crops]
+    return {name: float(np.median([f[name] for f in found])) for name in found[0]}
+
+
+def _of_crop(image: np.ndarray, pixels_per_cell: int) -> dict[str, float]:
     image = (image - image.mean()) / image.std()
     cells = image.reshape(
         *(image.shape[0] // pixels_per_cell, pixels_per_cell),

@@ -43,11 +43,14 @@ def test_a_source_blurs_a_wave_by_its_transfer_function():
 def test_gain_and_offset_of_a_detector_change_nothing():
     images = jax.random.normal(jax.random.key(2), (3, 16, 16, 3))
     present = jnp.asarray(np.stack([presence("HAADF+iDPC")] * 3))
-    seen = as_input(images, present)
-    again = as_input(5 * images - 2, present)
+    seen = as_input(images, present, 8)
+    again = as_input(5 * images - 2, present, 8)
     np.testing.assert_allclose(seen, again, atol=1e-4)
     assert np.asarray(seen)[..., 1].any() == np.asarray(seen)[..., 4].any() == False  # noqa: E712
     np.testing.assert_allclose(seen[..., 3], 1.0)
+    # Where a pixel lies in its cell repeats with the cell.
+    np.testing.assert_allclose(seen[:, :8, 8:, 6:], seen[:, 8:, :8, 6:], atol=1e-6)
+    assert len(np.unique(np.round(seen[0, :8, :8, 6:].reshape(64, 4), 4), axis=0)) == 64
 
 
 def test_a_library_that_was_cut_short_is_completed_and_never_made_again(tmp_path):
