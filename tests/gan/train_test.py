@@ -83,7 +83,7 @@ def test_a_complete_run_says_so_and_changes_nothing(uninterrupted, tmp_path, cap
     before = _losses(tmp_path / "run")
     with caplog.at_level("INFO"):
         assert train_and_evaluate(_config(6), str(tmp_path / "run")) == {}
-    assert "step 6 of config.num_steps=6" in caplog.text
+    assert "complete: step 6, config.num_steps=6" in caplog.text
     assert _losses(tmp_path / "run") == before
 
 
