@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline.npz_sizes import require_honest_sizes
+from input_pipeline.one_at_a_time import one_at_a_time
 
 _DAMAGE = (
     OSError,
@@ -59,6 +60,16 @@ def _write(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
     os.replace(file.name, path)
 
 
+def _kept(path, names, report) -> dict[str, np.ndarray] | None:
+    if not path.exists():
+        return None
+    try:
+        return _read(path, names)
+    except _DAMAGE as error:
+        report(f"{path} is damaged ({error}); it is made again.")
+        return None
+
+
 def load_or_make(
     path: pathlib.Path,
     names: tuple[str, ...],
@@ -67,17 +78,20 @@ def load_or_make(
 ) -> dict[str, np.ndarray]:
     """Reads arrays from `path`; where that is impossible, makes and writes them.
 
+    Of several processes that want them, one makes them and the others wait.
+
     Args:
       path: an .npz file; its name must change when what is made changes.
       names: of the arrays.
       make: makes all of them.
       report: is told about a damaged file, which is then replaced.
     """
-    if path.exists():
-        try:
-            return _read(path, names)
-        except _DAMAGE as error:
-            report(f"{path} is damaged ({error}); it is made again.")
-    arrays = make()
-    _write(path, arrays)
-    return arrays
+    kept = _kept(path, names, report)
+    if kept is not None:
+        return kept
+    with one_at_a_time(path):
+        kept = _kept(path, names, lambda damage: None)  # made while this one waited
+        if kept is None:
+            kept = make()
+            _write(path, kept)
+        return kept

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.errors import DataError
+from input_pipeline.one_at_a_time import one_at_a_time
 
 FORMAT_VERSION = 2
 _BLOCK = 1 << 24  # bytes that have a checksum of their own
@@ -94,7 +95,7 @@ def _record(path: pathlib.Path) -> dict:
 def write(where: pathlib.Path, fill: Callable[[pathlib.Path], dict]) -> None:
     """Makes a set of arrays beside `where` and moves it there when it is complete.
 
-    Where another process does the same, the first one's is kept.
+    Where another process does the same, this one waits for what that one makes.
 
     Args:
       where: a directory that does not exist.
@@ -103,9 +104,21 @@ def write(where: pathlib.Path, fill: Callable[[pathlib.Path], dict]) -> None:
     Raises:
       DataError: the disk refuses.
     """
+    try:
+        with one_at_a_time(where):
+            if not where.exists():
+                _build(where, fill)
+    except OSError as error:
+        raise DataError(
+            f"config.dataset.cache_dir={str(where.parent)!r} cannot be written "
+            f"({error}); name a directory with room and permission."
+        ) from error
+
+
+def _build(where: pathlib.Path, fill: Callable[[pathlib.Path], dict]) -> None:
     building = where.parent / f".building-{where.name}-{secrets.token_hex(4)}"
     try:
-        building.mkdir(parents=True)
+        building.mkdir()
         facts = fill(building)
         files = {path.stem: _record(path) for path in sorted(building.glob("*.npy"))}
         manifest = {"format_version": FORMAT_VERSION, "facts": facts, "files": files}
@@ -115,11 +128,6 @@ def write(where: pathlib.Path, fill: Callable[[pathlib.Path], dict]) -> None:
         except OSError:
             if not where.exists():  # else another process was faster: same content
                 raise
-    except OSError as error:
-        raise DataError(
-            f"config.dataset.cache_dir={str(where.parent)!r} cannot be written "
-            f"({error}); name a directory with room and permission."
-        ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -94,20 +95,21 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         array_cache.write(tmp_path / "set", fill)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".set.lock"]
 
 
-def test_of_two_writers_the_first_is_kept_and_both_end_well(tmp_path):
+def test_of_two_writers_one_does_the_work_and_both_end_well(tmp_path):
     where, barrier = tmp_path / "set", threading.Barrier(2)
-    errors = []
+    errors, fills = [], []
 
     def fill(into):
-        facts = _fill(into)
-        barrier.wait(10)
-        return facts
+        fills.append(into)
+        time.sleep(0.3)
+        return _fill(into)
 
     def write():
         try:
+            barrier.wait(10)
             array_cache.write(where, fill)
         except Exception as error:
             errors.append(error)
@@ -117,8 +119,8 @@ def test_of_two_writers_the_first_is_kept_and_both_end_well(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == []
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert errors == [] and len(fills) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".set.lock", "set"]
     np.testing.assert_array_equal(
         array_cache.read(where, BOTH).arrays["images"], IMAGES
     )
