@@ -120,9 +120,10 @@ def _has_data(instructions: list[Instruction], start: int) -> int:
 
 
 def collectives(program: Program) -> list[Collective]:
-    """Lists what a program exchanges between devices, in the order of its text.
+    """Lists what a program exchanges between devices, in the order of issue.
 
-    What runs inside a fused or asynchronous computation is listed where it starts.
+    Computations come in the order of the text; what runs inside a fused or asynchronous
+    one is listed where it is issued.
 
     Raises:
       ValueError: a collective whose groups cannot be read.
@@ -137,6 +138,7 @@ def collectives(program: Program) -> list[Collective]:
     for name, instructions in program.computations.items():
         if name in wrapped:
             continue
+        here = []
         for start, instruction in enumerate(instructions):
             kind = _kind(program, instruction)
             if kind is None:
@@ -144,7 +146,7 @@ def collectives(program: Program) -> list[Collective]:
             is_start = instruction.opcode.endswith("-start")
             done = _done(instructions, start) if is_start else start
             op_name = OP_NAME.search(kind[1])
-            found.append(
+            here.append(
                 Collective(
                     name=instruction.name,
                     kind=kind[0],
@@ -156,6 +158,7 @@ def collectives(program: Program) -> list[Collective]:
                     done=done,
                 )
             )
+        found += sorted(here, key=lambda one: one.start)
     return found
 
 

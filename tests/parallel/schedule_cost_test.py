@@ -198,3 +198,6 @@ ENTRY %main (a: f32[8,8]) -> f32[8,8] {
     seen = predict(program, MACHINE)
     assert seen.step_seconds == pytest.approx(1 + 3)
     assert seen.compute_seconds == pytest.approx(2)
+    early = "  %e = f32[8,8]{1,0} all-reduce(%a), replica_groups={{0,1,2,3}}\n  %u ="
+    issued = collectives(read_program(text.replace("  %u =", early)))
+    assert [one.name for one in issued] == ["e", "s"]
