@@ -23,7 +23,7 @@ _NAME = flags.DEFINE_string("name", "density", "Of the result files.")
 SPLITS = {"materials": "held-out materials", "space_groups": "held-out space group"}
 METHODS = {
     "network": "network",
-    "mean": "mean of the training set",
+    "mean": "mean density everywhere",
     "idpc": "integrated centre of mass (iDPC)",
     "single_slice": "single-slice phase retrieval",
 }

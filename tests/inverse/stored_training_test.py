@@ -58,7 +58,7 @@ def _batch(config, step):
 def test_batches_are_the_simulated_ones_to_the_bit(tmp_path):
     write_set(_config(), str(tmp_path))
     stored, simulated = _batch(_config(tmp_path), 3), _batch(_config(), 3)
-    assert stored["patterns"].any()
+    assert stored["input"].any()
     _assert_same(jax.tree.leaves(stored), jax.tree.leaves(simulated))
 
 
