@@ -62,8 +62,6 @@ def read_micrograph(path: str) -> Micrograph:
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"--input={path!r}: cannot be read: {reason}") from error
-    # First of all: half precision overflows in a mean.
-    image = np.asarray(image, np.float32)
     if image.ndim == 3 and 1 in image.shape:
         image = image.reshape([n for n in image.shape if n > 1])
     is_image = image.ndim == 2 and min(image.shape) >= 32 and image.dtype.kind in "buif"
