@@ -56,6 +56,8 @@ def read_micrograph(path: str) -> Micrograph:
             image, pixel_a = _read_hdf5(file)
         else:
             image, pixel_a = _read_other(file)
+        # At once: half precision overflows in a mean.
+        image = np.asarray(image, np.float32)
     except (ConfigError, MemoryError):
         raise
     # The libraries below raise whatever they like at damaged bytes.
