@@ -21,6 +21,8 @@ from parallel.run_log import log
 
 # Cells at the rim: beyond it the network sees the image repeated.
 _RIM = 1
+# Of a cell, by which columns of the training miss the lattice at most.
+_LOOSE = 0.1
 
 
 def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]:
@@ -135,6 +137,11 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     stack, lattice = _on_cells(config, images, detectors, pixel_a)
     spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
     notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
+    if lattice.residual_px > _LOOSE * spacing:
+        notes.append(
+            f"columns lie {lattice.residual_px:.1f} pixels off the lattice, whose cell "
+            f"has {spacing:.1f}"
+        )
     state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)

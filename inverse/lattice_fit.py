@@ -15,6 +15,9 @@ from inverse.errors import ConfigError
 # Sides of pseudo-cubic cells that may be meant [A].
 _CELL_A = (3.6, 4.3)
 _FOLDED = 32
+_FEWEST_PIXELS = 8  # of a cell
+# Of a cell, by which columns may miss their lattice.
+_LOOSEST = 0.16
 # Polynomial in x and y that slow distortions of the scan are taken off with.
 _DEGREE = 3
 
@@ -133,13 +136,18 @@ def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lat
     reciprocal = reciprocal_vectors(image, pixel_a)
     vectors = np.linalg.inv(reciprocal).T
     sign = -1.0 if dark else 1.0
+    spacing = np.sqrt(np.abs(np.linalg.det(vectors)))
+    if spacing < _FEWEST_PIXELS:
+        raise ConfigError(
+            f"--input: a cell has {spacing:.1f} pixels, {_FEWEST_PIXELS} at least are "
+            "needed; check config.prediction.pixel_a."
+        )
     size = np.array(image.shape[::-1])
     # Folded over few cells: slightly wrong vectors would smear the mean cell.
     reach = np.minimum(size // 2, np.ceil(4 * np.abs(vectors).max(0)).astype(int))
     low, high = size // 2 - reach, size // 2 + reach
     part = image[low[1] : high[1], low[0] : high[0]]
     origin = low + _brightest(part, reciprocal, sign) @ vectors
-    spacing = np.sqrt(np.abs(np.linalg.det(vectors)))
     middle = np.round(np.linalg.solve(vectors.T, size / 2 - origin))
     origin = origin + middle @ vectors
     for cells in (4, 8, 16, 64, 64):
@@ -152,7 +160,13 @@ def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lat
         basis = np.column_stack([index, np.ones(len(index))])
         solved = np.linalg.lstsq(basis, found, rcond=None)[0]
         vectors, origin = solved[:2], solved[2]
-    return _with_bend(vectors, origin, index, found)
+    lattice = _with_bend(vectors, origin, index, found)
+    if lattice.residual_px > _LOOSEST * spacing:
+        raise ConfigError(
+            f"--input: the brightest places lie {lattice.residual_px:.1f} pixels off "
+            f"the best lattice, whose cell has {spacing:.1f}: no columns are seen."
+        )
+    return lattice
 
 
 def _columns(image, vectors, origin, spacing, cells: int):

@@ -56,13 +56,14 @@ def read_micrograph(path: str) -> Micrograph:
             image, pixel_a = _read_hdf5(file)
         else:
             image, pixel_a = _read_other(file)
+        # At once: half precision overflows in a mean.
+        image = np.asarray(image, np.float32)
     except (ConfigError, MemoryError):
         raise
     # The libraries below raise whatever they like at damaged bytes.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"--input={path!r}: cannot be read: {reason}") from error
-    image = np.asarray(image)
     if image.ndim == 3 and 1 in image.shape:
         image = image.reshape([n for n in image.shape if n > 1])
     is_image = image.ndim == 2 and min(image.shape) >= 32 and image.dtype.kind in "buif"
@@ -75,7 +76,7 @@ def read_micrograph(path: str) -> Micrograph:
         )
     if image.min() == image.max():
         raise ConfigError(f"--input={path!r}: all pixels are the same.")
-    return Micrograph(image.astype(np.float32), float(pixel_a), file.stem)
+    return Micrograph(image, float(pixel_a), file.stem)
 
 
 def _read_picture(file: pathlib.Path) -> tuple[np.ndarray, float]:

@@ -108,7 +108,7 @@ def crystal_grams(
     def travel(chunk):
         """Waves [slice, beam, atom] at atoms, and far fields [beam, pixel]."""
         row, column = (
-            jnp.exp(2j * jnp.pi / gpts * ((c[:, None] * jnp.arange(gpts)) % gpts))
+            jnp.exp(2j * jnp.pi / gpts * ((c[:, None] * jnp.arange(gpts)[None]) % gpts))
             for c in chunk
         )
         # Whatever devices the crystal varies over, the first waves vary over too.
