@@ -29,14 +29,29 @@ def _sha256(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _checksum(path: pathlib.Path) -> str | None:
+    """Of what can be read; None if it cannot."""
+    try:
+        return _sha256(path)
+    except OSError:
+        return None
+
+
 def shard_path(folder: pathlib.Path, split: str, shard: int) -> pathlib.Path:
     """File of a shard; its description has the suffix ".json"."""
     return folder / f"{split}-{shard:05d}.array_record"
 
 
-def is_written(folder: pathlib.Path, split: str, shard: int) -> bool:
-    """Whether a shard is complete."""
-    return shard_path(folder, split, shard).with_suffix(".json").exists()
+def is_written(
+    folder: pathlib.Path, split: str, shard: int, first: int, count: int
+) -> bool:
+    """Whether a shard holds `count` examples from number `first` on."""
+    path = shard_path(folder, split, shard).with_suffix(".json")
+    try:
+        said = json.loads(path.read_text())
+        return (said["first"], said["count"]) == (first, count)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def write_shard(
@@ -114,7 +129,7 @@ class StoredExamples:
         for number, path in enumerate(descriptions):
             said = self._description(path, number)
             file, end = path.with_suffix(".array_record"), said["first"] + said["count"]
-            if not file.exists() or _sha256(file) != said["sha256"]:
+            if _checksum(file) != said["sha256"]:
                 self._lose(file, said, when_corrupt)
                 lost += said["count"]
             else:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage, optimize
 
-_CLOSEST_A = 0.9  # two columns nearer than that count as one
+_REACH_A = 0.45  # a column is higher than all that is nearer than that on each axis
 _WEAKEST = 0.25  # height of a column, as a share of the map's range above its floor
 _FLOOR_PERCENTILE = 10
 
@@ -37,7 +37,7 @@ def find_columns(density: np.ndarray, pixel_a: float) -> np.ndarray:
       Positions (y, x) [n, 2] in Å. Peaks on the rim are left out: half of them is
       not there.
     """
-    radius = max(1, round(_CLOSEST_A / pixel_a / 2))
+    radius = max(1, round(_REACH_A / pixel_a))
     around = np.ones((2 * radius + 1,) * 2, bool)
     floor = np.percentile(density, _FLOOR_PERCENTILE)
     height = _WEAKEST * (density.max() - floor)

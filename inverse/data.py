@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec
 from input_pipeline.simulated import SimulatedBatches
 from input_pipeline.stored import StoredExamples
 from inverse import baselines, factories
+from inverse.errors import ConfigError
 from inverse.evaluate import Evaluator, HeldOut
 from inverse.materials import embedded_materials, materials_of, split_materials
 from inverse.phase_retrieval import single_slice_phase
@@ -140,6 +141,13 @@ def with_stored(config, source: Source) -> Source:
         )
         for name in source.examples
     }
+    wanted, there = dataset.num_examples, stored[TRAIN].num_examples
+    if not 0 < wanted <= there:
+        raise ConfigError(
+            f"config.dataset.num_examples={wanted}: must be 1 to {there}, what "
+            f"config.dataset.stored={dataset.stored!r} holds; write more with "
+            "--mode=simulate."
+        )
     return source._replace(stored=stored)
 
 
@@ -251,5 +259,5 @@ def make_evaluator(config, setup: Setup, source: Source) -> Evaluator:
         factories.make_normalisation(config, source.scan),
         source.scan,
         {name: _hold_out(config, setup, source, name) for name in source.held_out},
-        batch_size=setup.batch_size,
+        batch_size=config.per_device_batch_size,  # one device looks at them
     )

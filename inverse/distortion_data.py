@@ -193,7 +193,7 @@ def make_evaluator(
             scale_deg=config.dataset.tilt_scale_deg,
             pixels_per_cell=config.dataset.pixels_per_cell,
             detectors=sets[-1],
-            batch_size=setup.batch_size,
+            batch_size=config.per_device_batch_size,
         )
     return Evaluator(
         setup.network,
@@ -201,5 +201,5 @@ def make_evaluator(
         channels=distortion_factories.make_channels(config),
         pixels_per_cell=config.dataset.pixels_per_cell,
         detector_sets=sets,
-        batch_size=setup.batch_size,
+        batch_size=config.per_device_batch_size,
     )

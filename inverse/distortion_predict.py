@@ -19,8 +19,6 @@ from inverse.simulator.oxides import load_oxides
 from parallel.metric_writers import save_png
 from parallel.run_log import log
 
-# Cells at the rim: beyond it the network sees the image repeated.
-_RIM = 1
 # Of a cell, by which columns of the training miss the lattice at most.
 _LOOSE = 0.1
 
@@ -102,13 +100,25 @@ def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
     return result
 
 
-def _write_cells(path: pathlib.Path, made: Prediction, lattice, names) -> None:
+def _rim(config, counts: tuple[int, int]) -> int:
+    """Cells at the rim that the network judges by what lies at the opposite one."""
+    # Each block looks a cell further, and a cell's patch reaches into its neighbours.
+    rim = config.model.num_blocks + 1 if config.model.form == "cells" else 1
+    if min(counts) <= 2 * rim:
+        raise ConfigError(
+            f"--input: the image holds {counts[0]} x {counts[1]} whole cells; the "
+            f"network needs more than {2 * rim} in each direction."
+        )
+    return rim
+
+
+def _write_cells(path: pathlib.Path, made: Prediction, lattice, names, rim) -> None:
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines)
         errors = [f"{name}_error" for name in names]
         writer.writerow(["i", "j", "x_px", "y_px", *names, *errors])
         for j, i in np.ndindex(made.mean.shape[:2]):
-            cell = np.array([i, j], float) + _RIM
+            cell = np.array([i, j], float) + rim
             x, y = lattice.places(cell)
             spread = np.exp(made.log_variance[j, i] / 2)
             numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *spread)]
@@ -146,7 +156,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)
     factor = evaluator.calibration(*averaged, names)
-    inner = np.s_[0, _RIM:-_RIM, _RIM:-_RIM]
+    rim = _rim(config, lattice.counts)
+    inner = np.s_[0, rim:-rim, rim:-rim]
     made = Prediction(made.mean[inner], made.log_variance[inner] + 2 * np.log(factor))
     channels = distortion_factories.make_channels(config).names
     summary = {
@@ -163,10 +174,10 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     }
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
-    _write_cells(target.with_suffix(".csv"), made, lattice, channels)
+    _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
-    picture = measured_maps(shown, cell_a, made, channels, _RIM, names)
+    picture = measured_maps(shown, cell_a, made, channels, rim, names)
     save_png(target.with_suffix(".png"), picture)
     for note in notes:
         log.warning("outside the training range: %s", note)

@@ -56,6 +56,12 @@ class MeasuredScan:
         chosen = {"y": rows, "x": columns}
         index = tuple(chosen.get(axis, slice(None)) for axis in self.axes)
         found = np.asarray(self.data[index], np.float32)
+        if not np.isfinite(found).all():
+            raise ConfigError(
+                f"the scan holds numbers that are not finite, among its rows "
+                f"{rows.start}...{rows.stop} and columns {columns.start}..."
+                f"{columns.stop}; mask these pixels with 0 first."
+            )
         return found.transpose([self.axes.index(axis) for axis in AXES])
 
 

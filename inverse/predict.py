@@ -85,13 +85,13 @@ def predict(config, workdir: str, which: str, file: str) -> pathlib.Path:
         factories.make_normalisation(config, scan),
         scan,
         {},
-        batch_size=trained.setup.batch_size,
+        batch_size=config.per_device_batch_size,
     )
     state = trained.state
     density = predict_map(
         config, evaluator, state.ema, state.batch_stats, measured, scan
     )
-    name = pathlib.Path(file).name.split(".")[0]
+    name = pathlib.Path(file).stem
     path = pathlib.Path(workdir).expanduser() / f"prediction-{name}.npz"
     np.savez(
         path,

@@ -5,6 +5,7 @@ what its own statements are corrected with.
 """
 
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -150,7 +151,13 @@ def _emd_axes(data, energy_ev: Any) -> dict:
         unit = str(about.get("units", "")).strip("[]").lower()
         if len(values) > 1 and unit:
             step = float(values[1] - values[0])
-            said |= _calibration(order[-1], step, unit, energy_ev)
+            found = _calibration(order[-1], step, unit, energy_ev)
+            for name, value in found.items():
+                if not math.isclose(said.setdefault(name, value), value, rel_tol=1e-3):
+                    raise ConfigError(
+                        f"{group.name}: {name} is {said[name]:g} along one axis and "
+                        f"{value:g} along another; square steps and pixels are read."
+                    )
     if sorted(order) == ["kx", "ky", "x", "y"]:
         said["axes"] = ",".join(order)
     return said

@@ -45,6 +45,8 @@ MAY_CHANGE = (
     # The examples of a stored set are those that would be simulated.
     "dataset.stored",
     "dataset.shard_examples",
+    # What is recorded as changed, if it happens: some examples stand for others then.
+    "dataset.corrupt_shards",
 )
 
 

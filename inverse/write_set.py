@@ -14,13 +14,15 @@ from inverse.set_description import describe_set, require_same_examples
 from inverse.setup import make_setup
 from parallel.mesh import is_first_process, num_processes, process_number
 from parallel.run_log import log
+from parallel.workdir import make_workdir
+from parallel.workdir_lock import WorkdirLock
 
 
 def write_set(config, workdir: str) -> None:
     """Writes every split's examples in shards, those that are not there yet.
 
-    Every process writes shards of its own, with its own devices, and needs no other:
-    a set may be written by many jobs, and goes on where one was ended.
+    Every process of the job writes shards of its own, with its own devices. One job
+    writes a set at a time, and goes on where an earlier one was ended.
 
     Args:
       config: of the runs that will read it; `dataset.num_examples` are trained on and
@@ -38,15 +40,15 @@ def write_set(config, workdir: str) -> None:
             "config.dataset.num_examples=0: an endless set cannot be written; say how "
             "many."
         )
-    folder = pathlib.Path(workdir).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "set.json").exists():
-        require_same_examples(config, workdir)
-    source = data.open_source(config)
-    if is_first_process():
-        describe_set(config, folder, source.materials)
-    for split in source.examples:
-        _write_split(config, source, split, folder)
+    folder = make_workdir(workdir)
+    with WorkdirLock(folder):
+        if (folder / "set.json").exists():
+            require_same_examples(config, workdir)
+        source = data.open_source(config)
+        if is_first_process():
+            describe_set(config, folder, source.materials)
+        for split in source.examples:
+            _write_split(config, source, split, folder)
 
 
 def _write_split(config, source, split: str, folder: pathlib.Path) -> None:
@@ -60,7 +62,7 @@ def _write_split(config, source, split: str, folder: pathlib.Path) -> None:
     for shard, first in enumerate(range(0, num, size)):
         if shard % num_processes() != process_number():
             continue
-        if is_written(folder, split, shard):
+        if is_written(folder, split, shard, first, min(size, num - first)):
             continue
         numbers = np.arange(first, min(first + size, num), dtype=np.uint32)
         halves = np.stack([np.zeros_like(numbers), numbers], axis=-1)

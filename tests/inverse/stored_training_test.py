@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from configs import stem_density
-from input_pipeline.errors import DataError
 from inverse import data, inference, train
 from inverse.errors import ConfigError
 from inverse.setup import make_setup
@@ -85,8 +84,12 @@ def test_a_set_goes_on_where_it_was_ended_and_suits_its_configuration(tmp_path):
         data.open_source(other)
     more = _config(tmp_path)
     more.dataset.num_examples = 24
-    with pytest.raises(DataError, match="holds 16 examples"):
-        _batch(more, 2)
+    with pytest.raises(ConfigError, match="num_examples=24: must be 1 to 16"):
+        data.open_source(more)
+    enlarged = _config()
+    enlarged.dataset.num_examples = 24
+    write_set(enlarged, str(tmp_path))
+    _assert_same(_batch(more, 2), _batch(enlarged, 2))
 
 
 def test_as_many_are_held_out_as_there_are_whatever_the_batch(tmp_path):
