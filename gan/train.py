@@ -16,7 +16,7 @@ from gan.status import Status
 from gan.train_step import judged
 from input_pipeline.prefetch import prefetch
 from parallel.checkpoint import BestCheckpoint, Checkpointer
-from parallel.consensus import require_same_run
+from parallel.consensus import require_agreement, require_same_run
 from parallel.fault_injection import FaultInjector
 from parallel.first_bad import BadNumbers
 from parallel.mesh import (
@@ -33,10 +33,7 @@ from parallel.run_log import log
 from parallel.step_times import StepTimes
 from parallel.survival import ORDINARY, Survival
 from parallel.time_log import Phase
-from parallel.verify import start_over
-from parallel.watchdog import watched
-from parallel.workdir import make_workdir, prepare_workdir
-from parallel.workdir_lock import WorkdirLock
+from parallel.training_workdir import training_workdir
 
 # What may differ between two runs in one workdir: it changes no step of labels that
 # stay healthy. (Labels that do not are mended before anything of them is logged, drawn,
@@ -183,21 +180,18 @@ def train_and_evaluate(
     """
     check_config(config)
     require_same_run(config.to_dict(), MAY_DIFFER)
-    training_set = data.load_training_set(config)
-    facts = data.facts_of(training_set.reals)
-    check_facts(config, facts)
-    partition = data.partition(config, training_set)
-    log.info("%s", partition.balance_report())
-    path = make_workdir(workdir)
-    with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
-        is_begun = any((path / "checkpoints").glob("[0-9]*"))
-        prepare_workdir(workdir, config.to_dict(), MAY_CHANGE, is_begun=is_begun)
-        if survival.fresh:
-            start_over(path)
-        return _train(config, path, training_set, partition, watch, survival)
+    # From here on: preparing the data may take longer than what is left of a job.
+    with StopRequests(survival.time_left()) as stop:
+        training_set = data.load_training_set(config)
+        require_agreement({"the data set": training_set.reals.digest})
+        check_facts(config, data.facts_of(training_set.reals))
+        partition = data.partition(config, training_set)
+        log.info("%s", partition.balance_report())
+        with training_workdir(workdir, config.to_dict(), MAY_CHANGE, survival) as held:
+            return _train(config, *held, training_set, partition, stop, survival.faults)
 
 
-def _train(config, path, training_set, partition, watch, survival):
+def _train(config, path, watch, training_set, partition, stop, faults):
     setup = make_setup(config, data.facts_of(training_set.reals))
     if setup.mesh.size < jax.device_count():
         log.warning(
@@ -222,13 +216,9 @@ def _train(config, path, training_set, partition, watch, survival):
     batches = _batches(config, setup, training_set, partition, steps)
     # Closed whatever happens: a thread that still prepares batches would keep the
     # process from ending.
-    with (
-        contextlib.closing(batches),
-        contextlib.closing(run),
-        StopRequests(survival.time_left()) as stop,
-    ):
-        faults = FaultInjector(survival.faults, path)
-        grid, scores = _take_steps(run, batches, stride, watch, stop, faults)
+    with contextlib.closing(batches), contextlib.closing(run):
+        injector = FaultInjector(faults, path)
+        grid, scores = _take_steps(run, batches, stride, watch, stop, injector)
     jax.block_until_ready(run.state)
     if is_first_process():
         _print_results(grid, scores)

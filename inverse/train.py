@@ -29,10 +29,7 @@ from parallel.run_log import log
 from parallel.step_times import StepTimes
 from parallel.survival import ORDINARY, Survival
 from parallel.time_log import Phase
-from parallel.verify import start_over
-from parallel.watchdog import watched
-from parallel.workdir import make_workdir, prepare_workdir
-from parallel.workdir_lock import WorkdirLock
+from parallel.training_workdir import training_workdir
 
 # What may differ between two runs in one workdir: it changes no step.
 MAY_CHANGE = (
@@ -149,16 +146,15 @@ def train_and_evaluate(
     may_change = MAY_CHANGE
     if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
         may_change += ("num_steps",)  # otherwise it shapes every step
-    path = make_workdir(workdir)
-    with WorkdirLock(path), watched(path, survival.stuck_after) as watch:
-        is_begun = any((path / "checkpoints").glob("[0-9]*"))
-        prepare_workdir(workdir, config.to_dict(), may_change, is_begun=is_begun)
-        if survival.fresh:
-            start_over(path)
-        return _train(config, path, watch, survival)
+    # From here on: preparing the data may take longer than what is left of a job.
+    with (
+        StopRequests(survival.time_left()) as stop,
+        training_workdir(workdir, config.to_dict(), may_change, survival) as held,
+    ):
+        return _train(config, *held, stop, survival.faults)
 
 
-def _train(config, path, watch, survival) -> dict[str, float]:
+def _train(config, path, watch, stop, faults) -> dict[str, float]:
     setup = make_setup(config)
     run = _Run(config, path, setup, tasks.task_of(config).open_source(config))
     with contextlib.closing(run):
@@ -178,9 +174,9 @@ def _train(config, path, watch, survival) -> dict[str, float]:
         )
         # Closed whatever happens: a thread that still simulates would keep the process
         # from ending.
-        with contextlib.closing(batches), StopRequests(survival.time_left()) as stop:
-            faults = FaultInjector(survival.faults, path)
-            scores = _take_steps(run, batches, watch, stop, faults)
+        with contextlib.closing(batches):
+            injector = FaultInjector(faults, path)
+            scores = _take_steps(run, batches, watch, stop, injector)
     if is_first_process():
         print(
             f"pictures: {max(path.glob('panels-*.png'))}\n{run.evaluator.table(scores)}"

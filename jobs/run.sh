@@ -1,13 +1,27 @@
 #!/bin/sh
 # Runs a command again and again until it is complete: what every job below starts.
 #   jobs/run.sh python main.py --config=... --workdir=...
-# 75: saved on a signal or a time limit; 76: stuck or a process lost. With REQUEUE=CMD
-# in the environment (a scheduler's own way) CMD runs instead of the command again.
+# 75: saved on a signal or a time limit; 76: stuck or a process lost; above 127: ended by
+# a signal (no memory, another process lost), as good as 76. With REQUEUE=CMD in the
+# environment (a scheduler's own way) CMD runs instead of the command again.
 set -u
 restarts=0
 while :; do
-    "$@"
+    "$@" &
+    pid=$!
+    # What the batch system says to this shell, the run must hear.
+    # shellcheck disable=SC2064
+    trap "kill -TERM $pid 2>/dev/null" TERM
+    # shellcheck disable=SC2064
+    trap "kill -USR1 $pid 2>/dev/null" USR1
+    wait "$pid"
     code=$?
+    # A signal ends the wait, not the run.
+    while kill -0 "$pid" 2>/dev/null; do
+        wait "$pid"
+        code=$?
+    done
+    [ "$code" -lt 128 ] || [ "$code" = 130 ] || code=76
     case $code in
         75 | 76) ;;
         *) exit $code ;;

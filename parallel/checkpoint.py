@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 
 from parallel.abandoned_reads import leave_out_abandoned_reads
 from parallel.agreement import from_first, list_from_first
-from parallel.errors import RunError
+from parallel.errors import RunError, is_of_lost_peer
 from parallel.manifest import why_not_good, write_manifest
 from parallel.mesh import is_first_process
 from parallel.named_leaves import from_named_leaves, named_leaves
@@ -107,7 +107,7 @@ class Checkpointer:
             self._save(step, named, extra)
         # Orbax and tensorstore wrap what the file system says in errors of their own.
         except (OSError, ValueError, RuntimeError) as error:
-            if "already exists" in str(error):
+            if "already exists" in str(error) or is_of_lost_peer(error):
                 raise
             raise self._unsaved(step, error) from error
 
@@ -122,8 +122,11 @@ class Checkpointer:
             write_manifest(self.directory / str(step), FORMAT_VERSION)
         from_first(0)  # no older step goes before this one has its manifest
         if self._keep is not None:
-            for old in self.agreed_steps()[: -self._keep]:
-                self._manager.delete(old)
+            kept = self.agreed_steps()[-self._keep :]
+            # Also what a deletion that was killed has left of a step.
+            for old in list_from_first(sorted(self._manager.all_steps())):
+                if kept and old < kept[0]:
+                    self._manager.delete(old)
 
     def _is_incomplete(self, step: int) -> bool:
         there = self._manager.all_steps()
@@ -249,12 +252,16 @@ class Checkpointer:
             ]
         # Orbax, tensorstore and zstd each have errors of their own.
         except Exception as error:
+            if is_of_lost_peer(error):
+                raise
             raise self._damaged(step, error) from error
 
     def _saved_leaves(self, step: int) -> dict[str, Any]:
         try:
             metadata = self._manager.item_metadata(step)[_STATE]
         except Exception as error:
+            if is_of_lost_peer(error):
+                raise
             raise self._damaged(step, error) from error
         if metadata is None:
             raise self._damaged(step, FileNotFoundError("it holds no state"))

@@ -1,6 +1,7 @@
 """All processes report before JAX joins them: it aborts without a name."""
 
 import contextlib
+import resource
 import socket
 import time
 
@@ -17,6 +18,9 @@ def _named(numbers: set[int]) -> str:
 def _listen(port: int, count: int, deadline: float) -> str:
     """Waits for processes 1..count-1; answers all; returns what was answered."""
     missing, callers = set(range(1, count)), []
+    # All callers wait on the line; the usual soft limit is about a thousand.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.create_server(("", port), backlog=1024))
         while missing and (left := deadline - time.monotonic()) > 0:

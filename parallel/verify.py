@@ -31,7 +31,10 @@ def verify_workdir(workdir: str) -> bool:
     return not any(judged.values())
 
 
-_OF_A_RUN = ("checkpoints", "best", "*.jsonl", "*.png", "events", "samples")
+_OF_A_RUN = (
+    *("checkpoints", "checkpoints-rejected", "best", "best-rejected", "bad_numbers"),
+    *("*.jsonl", "*.png", "events", "samples"),
+)
 
 
 def start_over(workdir: pathlib.Path) -> None:

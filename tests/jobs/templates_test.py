@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -32,7 +33,7 @@ def _run(script, tmp_path, command, **environment):
 COUNTS = "echo x >> runs; n=$(wc -l < runs); "
 
 
-@pytest.mark.parametrize("code", [exit_codes.REQUEUE, exit_codes.LOST])
+@pytest.mark.parametrize("code", [exit_codes.REQUEUE, exit_codes.LOST, 134, 137, 143])
 def test_a_run_that_was_saved_or_lost_is_started_again(tmp_path, code):
     done = _run("run.sh", tmp_path, f"{COUNTS} [ $n -ge 3 ] || exit {code}")
     assert done.returncode == 0
@@ -43,6 +44,18 @@ def test_a_run_that_was_saved_or_lost_is_started_again(tmp_path, code):
 def test_what_a_restart_cannot_mend_is_not_started_again(tmp_path, code):
     assert _run("run.sh", tmp_path, f"{COUNTS} exit {code}").returncode == code
     assert (tmp_path / "runs").read_text() == "x\n"
+
+
+def test_a_run_hears_the_signal_that_its_job_gets(tmp_path):
+    command = "trap 'echo heard > heard; exit 3' TERM; touch begun; while :; do :; done"
+    job = subprocess.Popen(
+        ["sh", str(JOBS / "run.sh"), "sh", "-c", command], cwd=tmp_path
+    )
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    job.terminate()
+    assert job.wait(timeout=20) == 3
+    assert (tmp_path / "heard").exists()
 
 
 def test_a_scheduler_requeues_in_its_own_way_and_restarts_end(tmp_path):

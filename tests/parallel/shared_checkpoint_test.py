@@ -30,13 +30,35 @@ print(saves.agreed_steps(), best.checkpointer.agreed_steps())
 """
 
 
-def test_processes_delete_what_the_first_of_them_sees(tmp_path):
+LOSING = """
+import os, signal, sys
+import jax, numpy as np
+from parallel import checkpoint
+from parallel.errors import PeerLostError, RunError
+
+number, address, directory = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+jax.distributed.initialize(address, 2, number)
+saves = checkpoint.Checkpointer(directory + "/saves", keep=1)
+saves.save(1, {"x": np.ones(4)}, {})
+if number == 0:
+    checkpoint.write_manifest = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+try:
+    saves.save(2, {"x": np.ones(4)}, {})
+except PeerLostError:
+    os._exit(76)
+except RunError:
+    os._exit(1)
+"""
+
+
+def _start(program, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    processes = [
+    return [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(number), address, str(tmp_path)],
+            [sys.executable, "-c", program, str(number), address, str(tmp_path)],
             cwd=ROOT,
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
             stdout=subprocess.PIPE,
@@ -45,6 +67,21 @@ def test_processes_delete_what_the_first_of_them_sees(tmp_path):
         )
         for number in range(2)
     ]
+
+
+def test_one_killed_in_a_save_is_a_lost_process_and_no_damaged_disk(tmp_path):
+    processes = _start(LOSING, tmp_path)
+    try:
+        _, warned = processes[1].communicate(timeout=120)
+        assert processes[1].returncode == 76, warned
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_processes_delete_what_the_first_of_them_sees(tmp_path):
+    processes = _start(PROGRAM, tmp_path)
     try:
         for process in processes:
             said, warned = process.communicate(timeout=120)

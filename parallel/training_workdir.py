@@ -1,0 +1,39 @@
+"""What every training holds of its workdir while it runs."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+from parallel.survival import Survival
+from parallel.verify import start_over
+from parallel.watchdog import Watch, watched
+from parallel.workdir import make_workdir, prepare_workdir
+from parallel.workdir_lock import WorkdirLock
+
+
+@contextlib.contextmanager
+def training_workdir(
+    workdir: str, config: dict, may_change: tuple[str, ...], survival: Survival
+) -> Iterator[tuple[pathlib.Path, Watch]]:
+    """Locks a workdir, checks or records whose it is, and watches the run in it.
+
+    Args:
+      workdir: its path.
+      config: the resolved configuration, nested.
+      may_change: see `prepare_workdir`.
+      survival: how the run begins.
+
+    Yields:
+      (path, what is told of every phase of the run).
+
+    Raises:
+      RunError: another run is in it, or it is of another configuration.
+    """
+    path = make_workdir(workdir)
+    with WorkdirLock(path):
+        saved = [*path.glob("checkpoints/[0-9]*"), *path.glob("best/[0-9]*")]
+        prepare_workdir(workdir, config, may_change, is_begun=bool(saved))
+        if survival.fresh:
+            start_over(path)
+        with watched(path, survival.stuck_after) as watch:
+            yield path, watch
