@@ -34,7 +34,15 @@ def test_ten_labels_end_alike_on_any_number_of_devices(num_devices, on_one_devic
     _assert_close(state.discriminator.params, on_one_device.discriminator.params, 1e-5)
 
 
-@pytest.mark.parametrize("loop", [loop for loop in LOOPS if loop != "dispatch"])
+# One loop of each kind among the fast tests, the others among the slow ones.
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param(loop, marks=[] if loop in ("unroll", "vmap") else pytest.mark.slow)
+        for loop in LOOPS
+        if loop != "dispatch"
+    ],
+)
 def test_every_loop_over_entries_gives_the_same_states(loop):
     expected, _ = small_stack(loop="dispatch").run(steps=3)
     found, _ = small_stack(loop=loop, num_devices=2).run(steps=3)

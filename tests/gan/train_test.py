@@ -124,6 +124,7 @@ def _in_a_process(workdir, num_steps):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = _in_a_process(killed, 40)
@@ -202,8 +203,12 @@ def _poison(state, where, value):
 
 @pytest.mark.parametrize(
     ("where", "value"),
-    [("parameters", np.nan), ("moments", np.nan), ("moments", np.inf)]
-    + [("averages", np.nan)],
+    [
+        ("parameters", np.nan),
+        pytest.param("moments", np.nan, marks=pytest.mark.slow),
+        pytest.param("moments", np.inf, marks=pytest.mark.slow),
+        pytest.param("averages", np.nan, marks=pytest.mark.slow),
+    ],
 )
 def test_a_label_that_breaks_anywhere_is_named_and_mended_and_no_other_changes(
     where, value, uninterrupted, tmp_path, monkeypatch, caplog

@@ -15,6 +15,7 @@ def test_loss_is_the_normal_density_without_its_constant():
     )
 
 
+@pytest.mark.slow
 def test_at_the_optimum_the_variance_is_that_of_what_is_left():
     target = 2 + 0.7 * jax.random.normal(jax.random.key(0), (1000,))
 

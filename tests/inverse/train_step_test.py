@@ -143,6 +143,7 @@ def test_the_planned_gradient_is_the_plain_mean_and_that_of_one_device(num_devic
     _assert_near(found, alone, 1e-4, 1e-6)
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_have_statistics_of_their_own():
     """So accumulation is near the whole batch, and not the same."""
     whole, said = _step(2, num_steps=1)
@@ -251,6 +252,7 @@ def test_what_is_dropped_depends_on_the_sample_not_on_the_device():
     assert others["loss"] != alone["loss"]
 
 
+@pytest.mark.slow
 def test_blocks_that_are_computed_again_change_nothing():
     (state, metrics), (expected, said) = _step(1, model__remat="always"), _step(1)
     np.testing.assert_allclose(metrics["loss"], said["loss"], rtol=1e-6)

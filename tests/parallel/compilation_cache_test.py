@@ -80,6 +80,7 @@ def test_a_second_process_finds_every_program_with_its_collectives(tmp_path):
     assert second["sum"] == first["sum"]
 
 
+@pytest.mark.slow
 def test_main_keeps_programs_in_the_users_cache_unless_told_otherwise(tmp_path):
     def train(run, *arguments, **environment):
         return _run(
