@@ -15,7 +15,8 @@ from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from gan.train_step import judged
 from input_pipeline.prefetch import prefetch
-from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.best_checkpoint import BestCheckpoint
+from parallel.checkpoint import Checkpointer
 from parallel.consensus import require_agreement, require_same_run
 from parallel.fault_injection import FaultInjector
 from parallel.first_bad import BadNumbers

@@ -13,7 +13,8 @@ from inverse.check_config import check_config
 from inverse.recovery import Recovery
 from inverse.setup import Setup, compile_step, make_setup
 from inverse.status import Status
-from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.best_checkpoint import BestCheckpoint
+from parallel.checkpoint import Checkpointer
 from parallel.consensus import require_same_run
 from parallel.errors import RunError
 from parallel.fault_injection import FaultInjector

@@ -1,6 +1,7 @@
 import pytest
 
-from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.best_checkpoint import BestCheckpoint
+from parallel.checkpoint import Checkpointer
 from tests.parallel.small_states import abstract, bits, numbers
 
 

@@ -11,7 +11,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys, time
 import jax, numpy as np
-from parallel.checkpoint import BestCheckpoint, Checkpointer
+from parallel.best_checkpoint import BestCheckpoint
+from parallel.checkpoint import Checkpointer
 
 number, address, directory = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
