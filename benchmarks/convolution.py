@@ -15,7 +15,7 @@ from jax import lax
 
 from benchmarks import convolution_candidates, results_file
 from gan import convolution_forms
-from gan.convolution import COMPILER_OPTIONS
+from parallel.compiler_options import convolution_options
 
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved measurements of each.")
@@ -46,7 +46,7 @@ def _contenders(images, small, kernel):
         "double": (small, kernel),
         "gradient": (images, small),
     }
-    ours = COMPILER_OPTIONS.get(jax.default_backend())
+    ours = convolution_options(jax.default_backend())
     ways = {"": ours, ", default": None} if ours else {"": None}
     forms = {**vars(convolution_forms), **vars(convolution_candidates)}
     for family, operands in families.items():

@@ -21,17 +21,6 @@ from gan import convolution_forms as forms
 KERNEL_SIZE = 4
 
 
-# What a program of these maps is to be compiled with, by platform. On CPUs YNNPACK does
-# products and sums, but no convolutions: those that it replaces are faster at these
-# shapes, most of all in the kernel's gradient (benchmarks/convolution.py).
-COMPILER_OPTIONS = {
-    "cpu": {
-        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,"
-        "LIBRARY_FUSION_TYPE_REDUCE"
-    }
-}
-
-
 def _double(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Chooses when the program is compiled, not when it is traced."""
     return lax.platform_dependent(

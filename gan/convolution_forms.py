@@ -1,8 +1,8 @@
 """Programs for each map of gan.convolution.
 
 "By convolution" leaves the map to the compiler's convolution. On XLA's CPU back end too
-that is fastest for halving and for the kernel's gradient, given
-gan.convolution.COMPILER_OPTIONS; features are doubled faster by four convolutions, one
+that is fastest for halving and for the kernel's gradient, given the options of
+parallel/compiler_options.py; features are doubled faster by four convolutions, one
 for each pixel of the 2 x 2 that a pixel becomes. What else was tried, and the times:
 benchmarks/convolution.py, results/convolution_cpu.json.
 """

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from gan.convolution import COMPILER_OPTIONS
 from gan.train_step import METRICS
+from parallel.compiler_options import convolution_options
 from parallel.mesh import DATA_AXIS, LABEL_AXIS, sharding, spmd
 
 LOOPS = ("dispatch", "unroll", "scan", "vmap", "chunk")
@@ -47,8 +47,8 @@ def _one_after_the_other(step, state, batch, entries, key):
     return jax.tree.map(lambda *xs: jnp.stack(xs), *results)
 
 
-def _options(mesh: Mesh) -> dict | None:
-    return COMPILER_OPTIONS.get(mesh.devices.flat[0].platform)
+def _options(mesh: Mesh) -> dict:
+    return convolution_options(mesh.devices.flat[0].platform)
 
 
 def _over_entries(step: Callable, loop: str, chunk_size: int) -> Callable:
