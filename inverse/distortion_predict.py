@@ -6,8 +6,9 @@ import pathlib
 
 import numpy as np
 
-from inverse import distortion_data, distortion_factories
-from inverse.distortion_evaluate import VALIDATION, Evaluator, Prediction
+from inverse import conformal, distortion_data, distortion_factories
+from inverse.conformal import Calibrated
+from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
 from inverse.errors import ConfigError
 from inverse.image_statistics import image_statistics, outside
@@ -79,11 +80,13 @@ def warnings_of(
     return found
 
 
-def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
+def mean_structure(made: Calibrated, names: tuple[str, ...]) -> dict[str, dict]:
     """Means over cells, with the spread over cells and the network's own error.
 
     Displacements are averaged as they are; tilts that change sign from cell to cell
-    are averaged with the sign of their pattern.
+    are averaged with the sign of their pattern. The mean's error is that of a cell:
+    what is wrong about an image is wrong about all of its cells. Zero is consistent
+    with the mean where the 95 % interval holds it.
     """
     result = {}
     rows, columns = np.indices(made.mean.shape[:2])
@@ -92,10 +95,14 @@ def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
         values = made.mean[..., channel]
         if name.startswith("tilt_repeating"):
             values = values * sign
+        mean, half = values.mean(), made.half_width[..., channel]
         result[name] = {
-            "mean": float(values.mean()),
+            "mean": float(mean),
             "spread": float(values.std()),
-            "error": float(np.sqrt(np.exp(made.log_variance[..., channel]).mean())),
+            "error_68": float(half[0].mean()),
+            "error_95": float(half[1].mean()),
+            "cells_with_zero_in_95": float(np.mean(np.abs(values) <= half[1])),
+            "consistent_with_zero": bool(abs(mean) <= half[1].mean()),
         }
     return result
 
@@ -112,7 +119,7 @@ def _rim(config, counts: tuple[int, int]) -> int:
     return rim
 
 
-def _write_cells(path: pathlib.Path, made: Prediction, lattice, names, rim) -> None:
+def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> None:
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines)
         errors = [f"{name}_error" for name in names]
@@ -120,8 +127,8 @@ def _write_cells(path: pathlib.Path, made: Prediction, lattice, names, rim) -> N
         for j, i in np.ndindex(made.mean.shape[:2]):
             cell = np.array([i, j], float) + rim
             x, y = lattice.places(cell)
-            spread = np.exp(made.log_variance[j, i] / 2)
-            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *spread)]
+            error = made.half_width[0, j, i]
+            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *error)]
             writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
 
 
@@ -155,10 +162,10 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)
-    factor = evaluator.calibration(*averaged, names)
+    factors = evaluator.calibration(*averaged, names)
     rim = _rim(config, lattice.counts)
     inner = np.s_[0, rim:-rim, rim:-rim]
-    made = Prediction(made.mean[inner], made.log_variance[inner] + 2 * np.log(factor))
+    made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
     channels = distortion_factories.make_channels(config).names
     summary = {
         "files": [found.name for found in images],
@@ -186,8 +193,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
 
 
 def _table(mean: dict[str, dict]) -> str:
-    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'error':>10s}"]
+    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'68 %':>10s}"]
     for name, values in mean.items():
-        numbers = "".join(f"{value:10.2f}" for value in values.values())
-        lines.append(f"{name:32s}{numbers}")
+        shown = (values[which] for which in ("mean", "spread", "error_68"))
+        lines.append(f"{name:32s}" + "".join(f"{value:10.2f}" for value in shown))
     return "\n".join(lines)
