@@ -4,12 +4,14 @@ import csv
 import json
 import pathlib
 
+import ase.io
 import numpy as np
 
 from inverse import conformal, distortion_data, distortion_factories
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
+from inverse.distortion_structure import mean_atoms
 from inverse.errors import ConfigError
 from inverse.image_statistics import image_statistics, outside
 from inverse.inference import open_checkpoint
@@ -135,6 +137,8 @@ def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> N
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
+    With config.prediction.oxide, also .cif and .xyz of the mean structure.
+
     Args:
       config: the configuration that was trained with.
       workdir: of the run.
@@ -182,6 +186,12 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
     _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
+    if config.prediction.oxide and pixel_a:
+        (oxide,) = load_oxides((config.prediction.oxide,))
+        means = {name: values["mean"] for name, values in summary["mean"].items()}
+        structure = mean_atoms(means, oxide, spacing * pixel_a)
+        for ending in (".cif", ".xyz"):
+            ase.io.write(target.with_suffix(ending), structure)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
     picture = measured_maps(shown, cell_a, made, channels, rim, names)
