@@ -49,6 +49,10 @@ def test_a_group_with_larger_errors_is_seen_when_it_is_left_out():
     group = np.repeat(np.arange(4), 400)
     found = conformal.left_out_coverage(error, log_variance, group)
     assert found.shape == (4, 2, 3)
+    others = conformal.calibrate(error[:1200], log_variance[:1200])
+    made = conformal.apply(others, np.zeros_like(error[1200:]), log_variance[1200:])
+    own = conformal.inside(made, error[1200:]).mean(axis=(1, 2, 3))
+    np.testing.assert_array_equal(found[3], own)
     assert (found[3, 0] < 0.5).all() and (found[:3, 0] > 0.6).all()
 
 
