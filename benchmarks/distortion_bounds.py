@@ -19,6 +19,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import results_file
+from benchmarks.fisher import fisher, standard_deviations
 from inverse import distortion_factories
 from inverse.distortion_data import target_of
 from inverse.distortion_source import (
@@ -126,43 +127,6 @@ def _blurred(seen, side, source, phonon):
     return jnp.fft.ifft2(spectrum, axes=(0, 1)).real
 
 
-def fisher(signals: np.ndarray, slopes: np.ndarray, chosen, electrons, spread_mrad):
-    """Information [p, p] of signals [y, x, signal] with slopes [p, y, x, signal].
-
-    A gain and an offset of every detector are added to the parameters, last.
-    """
-    information, slopes = 0.0, slopes.astype(np.float64)
-    extra = 2 * len(chosen)
-    for number, channel in enumerate(chosen):
-        image = signals[..., channel].astype(np.float64)
-        own = np.zeros((extra, *image.shape))
-        own[2 * number] = image
-        own[2 * number + 1] = 1.0
-        all_slopes = np.concatenate([slopes[..., channel], own])
-        if channel < 2:
-            weight = electrons / np.maximum(image, 1e-9)
-        else:
-            weight = np.full(image.shape, electrons / spread_mrad**2)
-        flat = all_slopes.reshape(len(all_slopes), -1)
-        information = information + (flat * weight.ravel()) @ flat.T
-    return information
-
-
-def _bounds(information, num_params: int, prior: np.ndarray | None) -> np.ndarray:
-    """Standard deviations [param]; of what is not seen at all, infinite."""
-    information = information.copy()
-    if prior is not None:
-        index = np.arange(num_params)
-        information[index, index] += 1 / prior**2
-    scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-30))
-    scaled = information * scale[:, None] * scale[None]
-    values, vectors = np.linalg.eigh(scaled)
-    # Below, differences of float32 images are noise.
-    kept = np.maximum(values, 1e-9)
-    variance = np.einsum("pe,e,pe->p", vectors, 1 / kept, vectors) * scale**2
-    return np.sqrt(variance[:num_params])
-
-
 def spread_of_draws(config, count: int = 2000) -> dict[str, float]:
     """Standard deviation of every target among crystals drawn, degrees and pm."""
     settings = distortion_range(config)
@@ -212,7 +176,7 @@ def operating_point(config, number: int, spread: dict[str, float]):
         deflected = dataset.semiangle_mrad / 2
         information = fisher(at(start), np.stack(slopes), chosen, electrons, deflected)
         prior = np.array([spread[name] for name in names])
-        bounds = functools.partial(_bounds, information, len(names))
+        bounds = functools.partial(standard_deviations, information, len(names))
         found[label] = np.stack([bounds(None), bounds(prior)])
     return names, found
 
