@@ -8,7 +8,7 @@ ELECTRONS, SPREAD = 200.0, 13.0
 
 def scene(seed: int = 0):
     rng = np.random.default_rng(seed)
-    signals = rng.uniform(0.5, 1.5, size=(12, 12, 4))
+    signals = rng.uniform(0.1, 2.0, size=(12, 12, 4))
     return signals, rng.normal(size=(2, 12, 12, 4)) * np.array([0.3, 0.3, 2, 2])
 
 
