@@ -104,13 +104,22 @@ def is_told(values: dict) -> bool:
     return values["of_mean_interval"][1] < 1
 
 
+def identifiable(name: str, bounds: dict, detectors: str) -> str:
+    """What an image tells at best: the bound with a prior beside the prior's spread."""
+    bound = bounds["with_prior_rms"][detectors].get(name)
+    if bound is None:  # defines the origin or the focus
+        return "no"
+    share = bound / bounds["spread_of_draws"][name]
+    return "yes" if share < 0.5 else "in part" if share < 0.9 else "hardly"
+
+
 def target_rows(found: dict, bounds: dict | None, detectors: str) -> list[str]:
     """Markdown: one target per row, of one split's scores by method and channel."""
     shown = ["mean", "peak fit", "network of HAADF", "network"]
     rows = [
         "| target | mean | peak fits, shrunk | network, HAADF alone | network | "
-        "told | 68 / 95 % | bound | bound with prior |",
-        "|---" * 9 + "|",
+        "told | 68 / 95 % | bound | bound with prior | identifiable |",
+        "|---" * 10 + "|",
     ]
     for name, network in found["network"].items():
         cells = [_with_interval(found[who][name]) for who in shown]
@@ -119,6 +128,7 @@ def target_rows(found: dict, bounds: dict | None, detectors: str) -> list[str]:
             known = bounds[which][detectors] if bounds else {}
             bound = known.get(name, "")
             cells.append("none" if bound is None else f"{bound:.3g}" if bound else "")
+        cells.append(identifiable(name, bounds, detectors) if bounds else "")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
     return rows
 
