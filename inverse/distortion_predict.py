@@ -151,11 +151,12 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             "measured images; train another variant."
         )
     images, detectors, pixel_a = read_images(config, files)
+    stack, lattice = _on_cells(config, images, detectors, pixel_a)
+    rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
     path = pathlib.Path(workdir).expanduser()
     source = distortion_data.open_source(config)._replace(held_out=(VALIDATION,))
     evaluator = distortion_data.make_evaluator(config, trained.setup, source, path)
-    stack, lattice = _on_cells(config, images, detectors, pixel_a)
     spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
     notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
     if lattice.residual_px > _LOOSE * spacing:
@@ -167,7 +168,6 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)
     factors = evaluator.calibration(*averaged, names)
-    rim = _rim(config, lattice.counts)
     inner = np.s_[0, rim:-rim, rim:-rim]
     made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
     channels = distortion_factories.make_channels(config).names
