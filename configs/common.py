@@ -262,6 +262,7 @@ def distortion_base() -> ml_collections.ConfigDict:
     config.prediction = prediction = ml_collections.ConfigDict()
     prediction.detectors = "HAADF"  # of each file, in their order, joined by +
     prediction.pixel_a = 0.0  # 0: as the file says
+    prediction.oxide = ""  # of the mean structure's atoms; empty: none is written
 
     config.model = model = ml_collections.ConfigDict()
     model.kind = "map"  # or one answer per crop: classes, angles
