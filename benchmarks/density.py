@@ -3,7 +3,7 @@
 python main.py --config=configs/stem_density.py:tuned --workdir=runs/density
 python main.py --config=configs/stem_density.py:tuned --workdir=runs/density \\
     --mode=evaluate
-python -m benchmarks.density --workdirs=runs/density
+python -m benchmarks.density --trained=runs/density
 
 Takes the last line of each run's eval.jsonl (of several seeds: mean and standard
 deviation), and a picture of the first.
@@ -19,7 +19,9 @@ from absl import app, flags
 from benchmarks import results_file
 from inverse.evaluate import SCORES
 
-_WORKDIRS = flags.DEFINE_list("workdirs", None, "Of runs.", required=True)
+_TRAINED = flags.DEFINE_list(
+    "trained", None, "Workdirs, one of each seed.", required=True
+)
 _NAME = flags.DEFINE_string("name", "density", "Of the result files.")
 
 SPLITS = {
@@ -86,7 +88,7 @@ def _last_scores(workdir: pathlib.Path) -> dict:
 def main(argv: list[str]) -> None:
     """Writes results/NAME.{json,png}."""
     del argv
-    workdirs = [pathlib.Path(name).expanduser() for name in _WORKDIRS.value]
+    workdirs = [pathlib.Path(name).expanduser() for name in _TRAINED.value]
     runs = [_last_scores(workdir) for workdir in workdirs]
     first, scores = workdirs[0], runs[0]
     config = json.loads((first / "config.json").read_text())
