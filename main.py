@@ -71,7 +71,9 @@ _INPUT = flags.DEFINE_string(
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
 )
-_FRESH = flags.DEFINE_bool("fresh", False, "Move old checkpoints away and start over.")
+_FRESH = flags.DEFINE_bool(
+    "fresh", False, "Move old checkpoints away and start over, once a batch job."
+)
 _TIME_LIMIT = flags.DEFINE_float(
     "time_limit", None, "Minutes after which to save and exit with 75.", lower_bound=0
 )

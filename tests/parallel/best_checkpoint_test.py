@@ -93,7 +93,9 @@ def test_a_damaged_best_is_named_and_the_next_score_takes_its_place(
     assert not best.offer(15, "fid_r10", float("nan"), numbers(1), {})
     # Worse than what was damaged, and as good as there is.
     assert best.offer(20, "fid_r10", 2.0, numbers(2), {})
-    assert re.search(r"best/10 is passed over: \S+ is not what was written", caplog.text)
+    assert re.search(
+        r"best/10 is passed over: \S+ is not what was written", caplog.text
+    )
     assert best.checkpointer.all_steps() == [20]
     assert (tmp_path / "best-rejected" / "10").is_dir()
     restored = best.checkpointer.restore(20, abstract(numbers()))
