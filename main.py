@@ -27,6 +27,7 @@ from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED
 from parallel.fault_injection import parse_faults
+from parallel.last_words import LastWords, exchange_last_words
 from parallel.preemption import Stopped
 from parallel.survival import Survival, leave, leave_together
 from parallel.time_report import print_report
@@ -219,11 +220,13 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
+    words = LastWords()
     try:
         mesh.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         run_log.start()
         if _MODE.value in _WITHOUT_CONFIG:
             return _look_at_what_there_is()
+        words = exchange_last_words(_WORKDIR.value)
         compilation_cache.start(_CONFIG.value.parallel.compilation_cache_dir)
         _run()
     except Stopped as stopped:
@@ -233,13 +236,14 @@ def main(argv: list[str]) -> int:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1)
+        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1, str(error), words)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
             raise
         where = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
-        return leave(1)
+        line = f"{error.strerror or error}{where}"
+        print(f"error: {line}", file=sys.stderr)
+        return leave(1, line, words)
     except KeyboardInterrupt:
         print(
             "\nstopped: the same command goes on from the last checkpoint.",
@@ -249,7 +253,7 @@ def main(argv: list[str]) -> int:
     # What jax raises when another process is gone, and anything unforeseen: a process
     # that unwinds would wait for its peers at exit, and they for it.
     except Exception as error:
-        if _TRACEBACK.value or not leave_together(error):
+        if _TRACEBACK.value or not leave_together(error, words):
             raise
     return 0
 
