@@ -87,7 +87,7 @@ _INJECT = flags.DEFINE_string(
     "Faults on order, e.g. kill@7,nan@5:label=3; see parallel/fault_injection.py.",
 )
 _COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "HOST:PORT of process 0, where no launcher is recognised."
+    "coordinator", None, "HOST:PORT of process 0, where the launcher does not tell."
 )
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the job, see above.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.")
@@ -113,6 +113,10 @@ def _survival() -> Survival:
         stuck_after=_STUCK_AFTER.value,
         faults=faults,
     )
+
+
+def _by_hand() -> tuple[str | None, int | None, int | None]:
+    return _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
 
 
 def _look_at_what_there_is() -> int:
@@ -222,8 +226,10 @@ def main(argv: list[str]) -> int:
         return 2
     words = LastWords()
     try:
-        mesh.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        launch = mesh.initialize(*_by_hand())
         run_log.start()
+        if launch is not None:
+            run_log.log.info("started as %s", launch.told())
         if _MODE.value in _WITHOUT_CONFIG:
             return _look_at_what_there_is()
         words = exchange_last_words(_WORKDIR.value)
