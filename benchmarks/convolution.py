@@ -1,6 +1,8 @@
-"""The forms of gan.convolution_forms beside each other and beside flax's own layer.
+"""The forms of gan.convolution beside each other and beside flax's own layer.
 
 python -m benchmarks.convolution [--batch_size=64]
+
+Each as the training step compiles it and as the compiler would by itself ("default").
 """
 
 import statistics
@@ -11,8 +13,9 @@ import jax.numpy as jnp
 from absl import app, flags
 from jax import lax
 
-from benchmarks import results_file
-from gan import convolution_forms as forms
+from benchmarks import convolution_candidates, results_file
+from gan import convolution_forms
+from parallel.compiler_options import convolution_options
 
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved measurements of each.")
@@ -43,10 +46,14 @@ def _contenders(images, small, kernel):
         "double": (small, kernel),
         "gradient": (images, small),
     }
+    ours = convolution_options(jax.default_backend())
+    ways = {"": ours, ", default": None} if ours else {"": None}
+    forms = {**vars(convolution_forms), **vars(convolution_candidates)}
     for family, operands in families.items():
-        for name in dir(forms):
+        for name, form in forms.items():
             if name.startswith(f"{family}_by"):
-                yield name, jax.jit(getattr(forms, name)), operands
+                for way, options in ways.items():
+                    yield name + way, jax.jit(form, compiler_options=options), operands
     yield "gradient as flax has it", jax.jit(flax_gradient), families["gradient"]
 
 
@@ -79,7 +86,7 @@ def main(argv: list[str]) -> None:
         }
         print(title)
         for name, milliseconds in table[title].items():
-            print(f"  {name:28s} {milliseconds:8.2f} ms")
+            print(f"  {name:34s} {milliseconds:8.2f} ms")
     results = {
         "command": "python -m benchmarks.convolution",
         "batch_size": _BATCH_SIZE.value,

@@ -3,24 +3,30 @@
 python main.py --config=configs/stem_density.py:tuned --workdir=runs/density
 python main.py --config=configs/stem_density.py:tuned --workdir=runs/density \\
     --mode=evaluate
-python -m benchmarks.density --workdir=runs/density
+python -m benchmarks.density --workdirs=runs/density
 
-Takes the last line of the run's eval.jsonl, and a picture of it.
+Takes the last line of each run's eval.jsonl (of several seeds: mean and standard
+deviation), and a picture of the first.
 """
 
 import json
 import pathlib
 import shutil
+import statistics
 
 from absl import app, flags
 
 from benchmarks import results_file
 from inverse.evaluate import SCORES
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Of the run.", required=True)
+_WORKDIRS = flags.DEFINE_list("workdirs", None, "Of runs.", required=True)
 _NAME = flags.DEFINE_string("name", "density", "Of the result files.")
 
-SPLITS = {"materials": "held-out materials", "space_groups": "held-out space group"}
+SPLITS = {
+    "validation": "validation materials",
+    "materials": "held-out materials",
+    "space_groups": "held-out space group",
+}
 METHODS = {
     "network": "network",
     "mean": "mean density everywhere",
@@ -37,20 +43,29 @@ HEADINGS = {
 }
 
 
-def table_of(scores: dict[str, float]) -> list[str]:
-    """Lines of Markdown: a row per split and method."""
+def _cell(values: list[float], digits: int) -> str:
+    """Mean of the seeds, and their standard deviation where there are several."""
+    if not values:
+        return ""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def table_of(runs: list[dict[str, float]]) -> list[str]:
+    """Lines of Markdown: a row per split and method, of the runs of several seeds."""
     head = ("scans of", "method", *(HEADINGS[name] for name in SCORES))
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for split, of in SPLITS.items():
         for method, how in METHODS.items():
-            found = [scores.get(f"{split}/{method}/{name}") for name in SCORES]
-            if all(value is None for value in found):
-                continue
             cells = []
-            for name, value in zip(SCORES, found, strict=True):
-                digits = 1 if name.endswith("_pm") else 3
-                cells.append("" if value is None else f"{value:.{digits}f}")
-            lines.append(" | ".join((of, how, *cells)))
+            for name in SCORES:
+                found = [scores.get(f"{split}/{method}/{name}") for scores in runs]
+                there = [value for value in found if value is not None]
+                cells.append(_cell(there, 1 if name.endswith("_pm") else 3))
+            if any(cells):
+                lines.append(" | ".join((of, how, *cells)))
     return [f"| {line} |" for line in lines]
 
 
@@ -64,29 +79,40 @@ def seconds_of(workdir: pathlib.Path, batch_size: int) -> float:
     return total
 
 
+def _last_scores(workdir: pathlib.Path) -> dict:
+    return json.loads((workdir / "eval.jsonl").read_text().splitlines()[-1])
+
+
 def main(argv: list[str]) -> None:
     """Writes results/NAME.{json,png}."""
     del argv
-    workdir = pathlib.Path(_WORKDIR.value).expanduser()
-    scores = json.loads((workdir / "eval.jsonl").read_text().splitlines()[-1])
-    config = json.loads((workdir / "config.json").read_text())
-    run = json.loads((workdir / "versions.json").read_text())[-1]
+    workdirs = [pathlib.Path(name).expanduser() for name in _WORKDIRS.value]
+    runs = [_last_scores(workdir) for workdir in workdirs]
+    first, scores = workdirs[0], runs[0]
+    config = json.loads((first / "config.json").read_text())
+    run = json.loads((first / "versions.json").read_text())[-1]
     batch_size = config["per_device_batch_size"] * int(run["devices"].split(" x ")[0])
+    minutes = [seconds_of(workdir, batch_size) / 60 for workdir in workdirs]
     results = {
         "title": "Density from diffraction",
         "command": "python -m benchmarks.density",
-        "step": scores["step"],
-        "seed": scores["seed"],
+        "seeds": [scores["seed"] for scores in runs],
+        "steps": [scores["step"] for scores in runs],
         "checkpoint": scores.get("checkpoint", "latest"),
         "batch_size": batch_size,
+        "split_seed": config["dataset"]["split_seed"],
         "training_examples": config["dataset"]["num_examples"],
         "scored_examples_of_each_split": config["evaluation"]["num_examples"],
-        "training_minutes": round(seconds_of(workdir, batch_size) / 60, 1),
-        "scores": {name: scores[name] for name in scores if "/" in name},
-        "table": table_of(scores),
+        "training_minutes": [round(value, 1) for value in minutes],
+        "scores": [
+            {name: scores[name] for name in scores if "/" in name} for scores in runs
+        ],
+        "table": table_of(runs),
     }
     print("\n".join(results["table"]))
-    picture = max(workdir.glob("panels-*.png"), default=None)
+    # As --mode=evaluate draws them.
+    drawn = first.glob(f"panels-{scores['step']:06d}-*-materials.png")
+    picture = max(drawn, default=None)
     if picture is not None:
         shutil.copy(picture, results_file.DIRECTORY / f"{_NAME.value}.png")
     print(results_file.write(_NAME.value, results))

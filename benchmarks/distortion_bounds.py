@@ -6,8 +6,8 @@ Crystals are drawn as in training. The noise-free images are differentiated by c
 differences with respect to every target at once, and to what is not asked for (focus,
 origin, size of the source, gain and offset of every detector). Counts are Poisson's,
 deflections normal. The bound holds for estimates without bias. With a Gaussian prior
-added, of a third of the largest tilt and displacement drawn, it says about what
-an estimate that knows the range can reach.
+added, of the spread of each target among the crystals drawn, it says about what an
+estimate that knows what is drawn can reach; targets are taken for independent.
 """
 
 import functools
@@ -19,11 +19,18 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import results_file
+from benchmarks.fisher import fisher, standard_deviations
 from inverse import distortion_factories
-from inverse.distortion_source import distortion_range, microscope, table_of
-from inverse.simulator.channelling_images import crystal_grams, scan_images
-from inverse.simulator.channelling_tables import Sampling, make_tables
-from inverse.simulator.crystal_images import slice_layers, stretch
+from inverse.distortion_data import target_of
+from inverse.distortion_source import (
+    distortion_range,
+    from_mean_a,
+    grams_of,
+    on_square,
+    table_of,
+    tables_of,
+)
+from inverse.simulator.channelling_images import scan_images
 from inverse.simulator.depth_moments import legendre
 from inverse.simulator.distorted_crystal import Example, draw_distortions, targets_of
 from inverse.simulator.glazer import glazer_signs
@@ -73,10 +80,7 @@ def _direction(name: str, counts, depth: int, tilt_signs: np.ndarray):
 def make_simulator(config, oxide, drawn: Distortions, tilt, depth: int):
     """Returns signals(parameters, nuisances) [y, x, signal] at one crystal."""
     settings = distortion_range(config)
-    sampling = Sampling(config.dataset.gpts_per_cell, config.dataset.bright_mrad)
-    table = table_of(
-        make_tables((oxide,), config.dataset.cells, microscope(config), sampling), 0
-    )
+    table = table_of(tables_of(config, (oxide,)), 0)
     names = asked(distortion_factories.make_channels(config).names)
     # Alternating tilts in the phase that they have; out of phase where there is none.
     phase = np.asarray(jnp.argmax(jnp.abs(tilt).max(axis=(0, 1, 2)), axis=-1))
@@ -107,15 +111,8 @@ def make_simulator(config, oxide, drawn: Distortions, tilt, depth: int):
         found = Example(
             positions, numbers, crystal.cell, jnp.int32(depth), jnp.int32(0), targets
         )
-        side = table["side_a"]
-        found = stretch(found, settings.counts, jnp.stack([side, side]))
-        grams = crystal_grams(
-            table,
-            slice_layers(found, settings.counts),
-            found.cell[2] / 2,
-            2 * found.depth,
-            batch_size=sampling.batch_size,
-        )
+        found, side = on_square(config, table, found), table["side_a"]
+        grams = grams_of(config, table, found)
         seen = scan_images(table, grams, nuisances[0], nuisances[1:3] / side, pixels)
         return _blurred(seen, side, nuisances[3], config.dataset.phonon_rms_a)
 
@@ -130,44 +127,26 @@ def _blurred(seen, side, source, phonon):
     return jnp.fft.ifft2(spectrum, axes=(0, 1)).real
 
 
-def fisher(signals: np.ndarray, slopes: np.ndarray, chosen, electrons, spread_mrad):
-    """Information [p, p] of signals [y, x, signal] with slopes [p, y, x, signal].
+def spread_of_draws(config, count: int = 2000) -> dict[str, float]:
+    """Standard deviation of every target among crystals drawn, degrees and pm."""
+    settings = distortion_range(config)
 
-    A gain and an offset of every detector are added to the parameters, last.
-    """
-    information, slopes = 0.0, slopes.astype(np.float64)
-    extra = 2 * len(chosen)
-    for number, channel in enumerate(chosen):
-        image = signals[..., channel].astype(np.float64)
-        own = np.zeros((extra, *image.shape))
-        own[2 * number] = image
-        own[2 * number + 1] = 1.0
-        all_slopes = np.concatenate([slopes[..., channel], own])
-        if channel < 2:
-            weight = electrons / np.maximum(image, 1e-9)
-        else:
-            weight = np.full(image.shape, electrons / spread_mrad**2)
-        flat = all_slopes.reshape(len(all_slopes), -1)
-        information = information + (flat * weight.ravel()) @ flat.T
-    return information
+    def draw(key):
+        thick, tilts, shifts = jax.random.split(key, 3)
+        depth = jax.random.randint(thick, (), settings.thinnest, settings.counts[2] + 1)
+        fields, tilt = draw_distortions(tilts, shifts, settings, depth)
+        targets = targets_of(fields, tilt, depth, settings.num_moments)
+        found, _ = from_mean_a(Example(*5 * (None,), targets))
+        return target_of(config, found.targets, jnp.int32(0))
+
+    drawn = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(12), count))
+    channels = distortion_factories.make_channels(config)
+    drawn = channels.at_cells(drawn, config.dataset.pixels_per_cell)
+    spread = np.asarray(drawn.std(axis=(0, 1, 2))) * channels.scale
+    return dict(zip(channels.names, map(float, spread), strict=True))
 
 
-def _bounds(information, num_params: int, prior: np.ndarray | None) -> np.ndarray:
-    """Standard deviations [param]; of what is not seen at all, infinite."""
-    information = information.copy()
-    if prior is not None:
-        index = np.arange(num_params)
-        information[index, index] += 1 / prior**2
-    scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-30))
-    scaled = information * scale[:, None] * scale[None]
-    values, vectors = np.linalg.eigh(scaled)
-    # Below, differences of float32 images are noise.
-    kept = np.maximum(values, 1e-9)
-    variance = np.einsum("pe,e,pe->p", vectors, 1 / kept, vectors) * scale**2
-    return np.sqrt(variance[:num_params])
-
-
-def operating_point(config, number: int):
+def operating_point(config, number: int, spread: dict[str, float]):
     """Names of parameters and bounds of one crystal {detectors: [2, param]}."""
     settings = distortion_range(config)
     oxides = load_oxides()
@@ -192,25 +171,32 @@ def operating_point(config, number: int):
     dataset = config.dataset
     pixel_a2 = (side / (dataset.cells * dataset.pixels_per_cell)) ** 2
     electrons = 10**config.evaluation.log10_dose * pixel_a2
-    spread = {"deg": dataset.max_tilt_deg / 3, "pm": 100 * dataset.max_shift_a / 3}
-    prior = np.array([spread[name.rsplit("_", 1)[-1]] for name in names])
     found = {}
     for label, chosen in DETECTORS.items():
-        information = fisher(
-            at(start), np.stack(slopes), chosen, electrons, dataset.semiangle_mrad / 2
-        )
-        bounds = functools.partial(_bounds, information, len(names))
+        deflected = dataset.semiangle_mrad / 2
+        information = fisher(at(start), np.stack(slopes), chosen, electrons, deflected)
+        prior = np.array([spread[name] for name in names])
+        bounds = functools.partial(standard_deviations, information, len(names))
         found[label] = np.stack([bounds(None), bounds(prior)])
     return names, found
+
+
+def _or_none(bound: float) -> float | None:
+    # What no image shows has no bound; its number is that of rounding.
+    return float(bound) if bound < 1e6 else None
+
+
+def _cell(bound: float | None) -> str:
+    return "none" if bound is None else f"{bound:.3g}"
 
 
 def main(argv: list[str]) -> None:
     """Writes results/distortion_bounds.json."""
     del argv
     config, count = _CONFIG.value, _CRYSTALS.value
-    points = []
+    points, spread = [], spread_of_draws(config)
     for number in range(count):
-        names, found = operating_point(config, number)
+        names, found = operating_point(config, number, spread)
         points.append(found)
         print(f"crystal {number + 1} of {count}", flush=True)
     unbiased, with_prior = (
@@ -218,7 +204,7 @@ def main(argv: list[str]) -> None:
             label: dict(
                 zip(
                     names,
-                    [float(v) for v in reduce([p[label][which] for p in points])],
+                    map(_or_none, reduce([p[label][which] for p in points])),
                     strict=True,
                 )
             )
@@ -233,7 +219,7 @@ def main(argv: list[str]) -> None:
     body = [
         f"| {name} | "
         + " | ".join(
-            f"{unbiased[d][name]:.3g} ({with_prior[d][name]:.3g})" for d in DETECTORS
+            f"{_cell(unbiased[d][name])} ({with_prior[d][name]:.3g})" for d in DETECTORS
         )
         + " |"
         for name in names
@@ -241,8 +227,11 @@ def main(argv: list[str]) -> None:
     results = {
         "command": f"python -m benchmarks.distortion_bounds --crystals={count}",
         "title": "Cramer-Rao bounds of one image of 2 x 2 cells, median over crystals; "
-        "in brackets with a prior of a third of the drawn range",
+        "in brackets with a prior of the spread of what is drawn",
         "dose_e_per_a2": 10**config.evaluation.log10_dose,
+        "energy_ev": config.dataset.energy_ev,
+        "layers": (config.dataset.thinnest + config.dataset.layers) // 2,
+        "spread_of_draws": spread,
         "crystals": count,
         "unbiased_median": unbiased,
         "with_prior_rms": with_prior,

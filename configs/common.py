@@ -105,8 +105,11 @@ def inverse_base() -> ml_collections.ConfigDict:
     dataset.stored = ""  # folder of --mode=simulate; empty: simulated while training
     dataset.corrupt_shards = "stop"  # or skip: others take the place of what they held
     dataset.shard_examples = 256  # of a file that --mode=simulate writes
-    dataset.split_seed = 0
-    dataset.held_out_share = 0.2  # of the materials
+    # The first that holds out four materials or more, twice, and none to be reported of
+    # those (Ni, C, CdTe, KCl) that the strains of training were once chosen by.
+    dataset.split_seed = 5
+    dataset.validation_share = 0.12  # of the materials: choices are made on them
+    dataset.held_out_share = 0.2  # of the materials: reported
     dataset.held_out_space_groups = (229,)
     dataset.zone_axes = ((0, 0, 1), (1, 1, 0), (1, 1, 1))
     dataset.strains = (0.0,)  # of the lattices that are trained on, each a crystal
@@ -259,6 +262,7 @@ def distortion_base() -> ml_collections.ConfigDict:
     config.prediction = prediction = ml_collections.ConfigDict()
     prediction.detectors = "HAADF"  # of each file, in their order, joined by +
     prediction.pixel_a = 0.0  # 0: as the file says
+    prediction.oxide = ""  # of the mean structure's atoms; empty: none is written
 
     config.model = model = ml_collections.ConfigDict()
     model.kind = "map"  # or one answer per crop: classes, angles

@@ -13,8 +13,6 @@ Images are [n, y, x, channels]; a kernel is [4, 4, c, d], c channels of the larg
 image and d of the smaller one, whichever of the two comes first.
 """
 
-from collections.abc import Callable
-
 import jax
 from jax import lax
 
@@ -23,24 +21,20 @@ from gan import convolution_forms as forms
 KERNEL_SIZE = 4
 
 
-def _by_platform(on_cpu: Callable, elsewhere: Callable) -> Callable:
+def _double(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Chooses when the program is compiled, not when it is traced."""
-
-    def operation(left, right):
-        return lax.platform_dependent(left, right, cpu=on_cpu, default=elsewhere)
-
-    return operation
-
-
-_halve = _by_platform(forms.fastest_halve_on_cpu, forms.halve_by_convolution)
-_double = _by_platform(forms.fastest_double_on_cpu, forms.double_by_convolution)
-_gradient = _by_platform(forms.fastest_gradient_on_cpu, forms.gradient_by_convolution)
+    return lax.platform_dependent(
+        images,
+        kernel,
+        cpu=forms.fastest_double_on_cpu,
+        default=forms.double_by_convolution,
+    )
 
 
 @jax.custom_vjp
 def halve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolves [n, 2y, 2x, c] with [4, 4, c, d] to [n, y, x, d]."""
-    return _halve(images, kernel)
+    return forms.halve_by_convolution(images, kernel)
 
 
 @jax.custom_vjp
@@ -60,7 +54,7 @@ def kernel_gradient(images: jax.Array, cotangents: jax.Array) -> jax.Array:
     Returns:
       [4, 4, c, d].
     """
-    return _gradient(images, cotangents)
+    return forms.gradient_by_convolution(images, cotangents)
 
 
 def _keeping_both(operation):

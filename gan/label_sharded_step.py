@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from gan.train_step import METRICS
+from parallel.compiler_options import convolution_options
 from parallel.mesh import DATA_AXIS, LABEL_AXIS, sharding, spmd
 
 LOOPS = ("dispatch", "unroll", "scan", "vmap", "chunk")
@@ -44,6 +45,10 @@ def _one_after_the_other(step, state, batch, entries, key):
         for i in range(len(entries))
     ]
     return jax.tree.map(lambda *xs: jnp.stack(xs), *results)
+
+
+def _options(mesh: Mesh) -> dict:
+    return convolution_options(mesh.devices.flat[0].platform)
 
 
 def _over_entries(step: Callable, loop: str, chunk_size: int) -> Callable:
@@ -116,6 +121,7 @@ def _dispatched(step: Callable, mesh: Mesh, num_entries: int) -> Callable:
         step_of_one,
         in_specs=(_BY_ENTRY, _BATCHES, _BY_ENTRY, _EVERYWHERE),
         donate_argnums=(0,),
+        compiler_options=_options(mesh),
     )
     write = by_entry(
         _write, in_specs=(_BY_ENTRY, _BY_ENTRY, _EVERYWHERE), donate_argnums=(0,)
@@ -174,6 +180,7 @@ def make_label_sharded_step(
             (_BY_ENTRY, _BATCHES, _BY_ENTRY, _EVERYWHERE),
             (_BY_ENTRY, _BY_ENTRY),
             donate_argnums=(0,),
+            compiler_options=_options(mesh),
         )
 
     def label_sharded_step(state, batches, key):

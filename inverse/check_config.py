@@ -101,8 +101,16 @@ def _check_scan(config) -> None:
             config.evaluation.phase_retrieval_steps,
             "must be 0 or more",
         )
-    if not 0 < dataset.held_out_share < 1:
-        refuse("dataset.held_out_share", dataset.held_out_share, "must be in (0, 1)")
+    for name in ("validation_share", "held_out_share"):
+        if not 0 < dataset[name] < 1:
+            refuse(f"dataset.{name}", dataset[name], "must be in (0, 1)")
+    if dataset.validation_share + dataset.held_out_share >= 1:
+        refuse(
+            "dataset.validation_share",
+            dataset.validation_share,
+            "must leave something to train on beside config.dataset.held_out_share="
+            f"{dataset.held_out_share}",
+        )
 
 
 def check_config(config) -> None:

@@ -68,6 +68,7 @@ def open_source(config) -> Source:
     splits = split_materials(
         materials,
         seed=dataset.split_seed,
+        validation_share=dataset.validation_share,
         held_out_share=dataset.held_out_share,
         held_out_space_groups=tuple(dataset.held_out_space_groups),
     )

@@ -37,6 +37,40 @@ def fit_mean(targets: jax.Array) -> MeanPrediction:
     return MeanPrediction(flat.mean(axis=0), jnp.log(variance))
 
 
+class Shrinkage(NamedTuple):
+    """A line from fitted values to the truth, per channel.
+
+    Attributes:
+      slope: [channel]; 0 where the fit says nothing.
+      offset: [channel].
+    """
+
+    slope: np.ndarray
+    offset: np.ndarray
+
+    def apply(self, fitted: np.ndarray) -> np.ndarray:
+        """Shrinks fitted values [..., channel]."""
+        return (self.slope * fitted + self.offset).astype(np.float32)
+
+
+def fit_shrinkage(fitted: np.ndarray, truth: np.ndarray) -> Shrinkage:
+    """Regresses the truth on fitted values, both [..., channel]: least squares.
+
+    Noise and neighbouring columns spoil a fit, so that its value as it comes may be
+    further from the truth than the mean is.
+    """
+    x, y = (v.reshape(-1, v.shape[-1]).astype(np.float64) for v in (fitted, truth))
+    centred = x - x.mean(axis=0)
+    # A channel that no column shows is constant but for rounding.
+    told = x.std(axis=0) > 1e-6
+    slope = np.where(
+        told,
+        (centred * y).mean(axis=0) / np.where(told, np.square(x.std(axis=0)), 1.0),
+        0.0,
+    )
+    return Shrinkage(slope, y.mean(axis=0) - slope * x.mean(axis=0))
+
+
 class ColumnShifts(NamedTuple):
     """In-plane depth means by peak fitting, from the mean place of A.
 

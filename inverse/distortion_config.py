@@ -44,6 +44,12 @@ def check(config) -> None:
     check_span(config, _SPANS)
     dataset = config.dataset
     known = [oxide.formula for oxide in load_oxides()]
+    if config.prediction.oxide not in ("", *known):
+        refuse(
+            "prediction.oxide",
+            config.prediction.oxide,
+            f"leave it empty or choose one of {', '.join(known)}",
+        )
     for formula in dataset.held_out:
         if formula not in known:
             refuse("dataset.held_out", formula, f"known oxides are {', '.join(known)}")

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inverse import distortion_scores
+from inverse import conformal, distortion_scores
 from inverse.acquisition import as_input, presence
-from inverse.distortion_baselines import fit_mean, fitted_channels
+from inverse.conformal import Calibrated, Calibration
+from inverse.distortion_baselines import fit_mean, fit_shrinkage, fitted_channels
 from inverse.distortion_channels import Channels
 from inverse.distortion_pictures import crop_panels
 from inverse.factories import Network
-from inverse.gaussian_loss import coverage
 from inverse.train_step import make_predict
 
 VALIDATION = "validation"
@@ -46,7 +46,7 @@ class HeldOut(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Of every octahedron and A, in degrees and pm.
+    """Of every octahedron and A, as the network says, in degrees and pm.
 
     Attributes:
       mean: [n, i, j, channel].
@@ -102,11 +102,16 @@ class Evaluator:
             for name, held in splits.items()
         }
         self._mean = fit_mean(self.truth[VALIDATION])
-        self._fitted = {
-            (split, names): self._fit(split, names)
-            for split in splits
-            for names in detector_sets
-        }
+        self._fitted = self._fit_all()
+
+    def _fit_all(self) -> dict[tuple[str, str], np.ndarray]:
+        """Fitted columns by split and detectors, shrunk as validation asks."""
+        found = {}
+        for names in self.detector_sets:
+            line = fit_shrinkage(self._fit(VALIDATION, names), self.truth[VALIDATION])
+            for split in self.splits:
+                found[split, names] = line.apply(self._fit(split, names))
+        return found
 
     def _fit(self, split: str, names: str) -> np.ndarray:
         held, truth = self.splits[split], self.truth[split]
@@ -131,34 +136,39 @@ class Evaluator:
             parts.append([values[: len(part)] for values in found])
         return Prediction(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
-    def calibration(self, params: Any, batch_stats: Any, names: str) -> np.ndarray:
-        """Factors of the spreads [channel]: new crystals of the trained compounds."""
+    def calibration(self, params: Any, batch_stats: Any, names: str) -> Calibration:
+        """Of the network's bars: new crystals of the trained compounds."""
         held = self.splits[VALIDATION]
         found = self.predict(params, batch_stats, held.images, names)
         error = found.mean - self.truth[VALIDATION]
-        return distortion_scores.spread_factor(error, found.log_variance)
+        return conformal.calibrate(error, found.log_variance)
 
-    def predictions(self, params: Any, batch_stats: Any) -> dict[str, Prediction]:
-        """ "SPLIT/METHOD" -> calibrated prediction, of baselines too."""
-        found = {}
-        for names in self.detector_sets:
-            factor = self.calibration(params, batch_stats, names)
-            wider = 2 * np.log(np.maximum(factor, 1e-6)).astype(np.float32)
-            for split, held in self.splits.items():
-                made = self.predict(params, batch_stats, held.images, names)
-                made = made._replace(log_variance=made.log_variance + wider)
-                found[f"{split}/{self._label('network', names)}"] = made
-        for split, truth in self.truth.items():
-            mean, spread = (np.broadcast_to(x, truth.shape) for x in self._mean)
-            found[f"{split}/mean"] = Prediction(mean, spread)
+    def predictions(self, params: Any, batch_stats: Any) -> dict[str, Calibrated]:
+        """ "SPLIT/METHOD" -> prediction with error bars, of baselines too."""
+        mean = np.asarray(self._mean.mean)
+        raw = {
+            (split, "mean"): Prediction(np.broadcast_to(mean, truth.shape), 0 * truth)
+            for split, truth in self.truth.items()
+        }
+        for split, held in self.splits.items():
             for names in self.detector_sets:
                 fitted = self._fitted[split, names]
-                error = self._fitted[VALIDATION, names] - self.truth[VALIDATION]
-                spread = 2 * np.log(np.maximum(distortion_scores.rmse(error), 1e-6))
-                found[f"{split}/{self._label('peak fit', names)}"] = Prediction(
-                    fitted, np.broadcast_to(spread, truth.shape).astype(np.float32)
+                raw[split, self._label("peak fit", names)] = Prediction(
+                    fitted, np.zeros_like(fitted)
                 )
-        return found
+                made = self.predict(params, batch_stats, held.images, names)
+                raw[split, self._label("network", names)] = made
+        factors = {
+            method: conformal.calibrate(
+                made.mean - self.truth[VALIDATION], made.log_variance
+            )
+            for (split, method), made in raw.items()
+            if split == VALIDATION
+        }
+        return {
+            f"{split}/{method}": conformal.apply(factors[method], *made)
+            for (split, method), made in raw.items()
+        }
 
     def _label(self, method: str, names: str) -> str:
         return method if names == self.detector_sets[-1] else f"{method} of {names}"
@@ -172,7 +182,7 @@ class Evaluator:
                 scores[f"{who}/{name}"] = value
         return scores
 
-    def _scores(self, made: Prediction, truth: np.ndarray) -> dict[str, float]:
+    def _scores(self, made: Calibrated, truth: np.ndarray) -> dict[str, float]:
         error, scale = made.mean - truth, self.channels.scale.reshape(1, 1, 1, -1)
         in_units = made.log_variance - 2 * np.log(scale)
         scores = {"nll": distortion_scores.nll(error / scale, in_units)}
@@ -181,9 +191,9 @@ class Evaluator:
         for column, members in COLUMNS.items():
             chosen = rmse[[names.index(name) for name in members]]
             scores[column] = float(np.sqrt(np.mean(chosen**2)))
-        for probability in (0.68, 0.95):
-            share = coverage(made.mean, made.log_variance, truth, probability)
-            scores[f"inside_{100 * probability:.0f}"] = float(share.mean())
+        hits = conformal.inside(made, truth)
+        for probability, hit in zip(conformal.PROBABILITIES, hits, strict=True):
+            scores[f"inside_{100 * probability:.0f}"] = float(hit.mean())
         return scores
 
     def table(self, scores: dict[str, float]) -> str:

@@ -163,7 +163,7 @@ def measured_maps(
     Args:
       image: on whole cells [y, x].
       cell_a: side of a cell, A.
-      made: prediction of the inner cells, means and log-variances [j, i, channel].
+      made: prediction of the inner cells with error bars [j, i, channel].
       names: of the channels.
       rim: cells around the inner ones.
       detectors: that were used.
@@ -187,7 +187,7 @@ def measured_maps(
     for axes, name in zip(grid[2:], maps, strict=True):
         channel = names.index(name)
         values = made.mean[..., channel]
-        error = float(np.sqrt(np.exp(made.log_variance[..., channel]).mean()))
+        error = float(made.half_width[0, ..., channel].mean())
         bound = max(float(np.abs(values).max()), error)
         unit = name.rsplit("_", 1)[-1]
         title = f"{name.rsplit('_', 2)[0]} [{unit}], error {error:.1f}"

@@ -4,11 +4,14 @@ import csv
 import json
 import pathlib
 
+import ase.io
 import numpy as np
 
-from inverse import distortion_data, distortion_factories
-from inverse.distortion_evaluate import VALIDATION, Evaluator, Prediction
+from inverse import conformal, distortion_data, distortion_factories
+from inverse.conformal import Calibrated
+from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
+from inverse.distortion_structure import mean_atoms
 from inverse.errors import ConfigError
 from inverse.image_statistics import image_statistics, outside
 from inverse.inference import open_checkpoint
@@ -79,11 +82,13 @@ def warnings_of(
     return found
 
 
-def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
+def mean_structure(made: Calibrated, names: tuple[str, ...]) -> dict[str, dict]:
     """Means over cells, with the spread over cells and the network's own error.
 
     Displacements are averaged as they are; tilts that change sign from cell to cell
-    are averaged with the sign of their pattern.
+    are averaged with the sign of their pattern. The mean's error is that of a cell:
+    what is wrong about an image is wrong about all of its cells. Zero is consistent
+    with the mean where the 95 % interval holds it.
     """
     result = {}
     rows, columns = np.indices(made.mean.shape[:2])
@@ -92,10 +97,14 @@ def mean_structure(made: Prediction, names: tuple[str, ...]) -> dict[str, dict]:
         values = made.mean[..., channel]
         if name.startswith("tilt_repeating"):
             values = values * sign
+        mean, half = values.mean(), made.half_width[..., channel]
         result[name] = {
-            "mean": float(values.mean()),
+            "mean": float(mean),
             "spread": float(values.std()),
-            "error": float(np.sqrt(np.exp(made.log_variance[..., channel]).mean())),
+            "error_68": float(half[0].mean()),
+            "error_95": float(half[1].mean()),
+            "cells_with_zero_in_95": float(np.mean(np.abs(values) <= half[1])),
+            "consistent_with_zero": bool(abs(mean) <= half[1].mean()),
         }
     return result
 
@@ -112,7 +121,7 @@ def _rim(config, counts: tuple[int, int]) -> int:
     return rim
 
 
-def _write_cells(path: pathlib.Path, made: Prediction, lattice, names, rim) -> None:
+def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> None:
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines)
         errors = [f"{name}_error" for name in names]
@@ -120,13 +129,15 @@ def _write_cells(path: pathlib.Path, made: Prediction, lattice, names, rim) -> N
         for j, i in np.ndindex(made.mean.shape[:2]):
             cell = np.array([i, j], float) + rim
             x, y = lattice.places(cell)
-            spread = np.exp(made.log_variance[j, i] / 2)
-            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *spread)]
+            error = made.half_width[0, j, i]
+            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *error)]
             writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
 
 
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
+
+    With config.prediction.oxide, also .cif and .xyz of the mean structure.
 
     Args:
       config: the configuration that was trained with.
@@ -140,11 +151,12 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             "measured images; train another variant."
         )
     images, detectors, pixel_a = read_images(config, files)
+    stack, lattice = _on_cells(config, images, detectors, pixel_a)
+    rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
     path = pathlib.Path(workdir).expanduser()
     source = distortion_data.open_source(config)._replace(held_out=(VALIDATION,))
     evaluator = distortion_data.make_evaluator(config, trained.setup, source, path)
-    stack, lattice = _on_cells(config, images, detectors, pixel_a)
     spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
     notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
     if lattice.residual_px > _LOOSE * spacing:
@@ -155,10 +167,9 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)
-    factor = evaluator.calibration(*averaged, names)
-    rim = _rim(config, lattice.counts)
+    factors = evaluator.calibration(*averaged, names)
     inner = np.s_[0, rim:-rim, rim:-rim]
-    made = Prediction(made.mean[inner], made.log_variance[inner] + 2 * np.log(factor))
+    made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
     channels = distortion_factories.make_channels(config).names
     summary = {
         "files": [found.name for found in images],
@@ -175,6 +186,12 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
     _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
+    if config.prediction.oxide and pixel_a:
+        (oxide,) = load_oxides((config.prediction.oxide,))
+        means = {name: values["mean"] for name, values in summary["mean"].items()}
+        structure = mean_atoms(means, oxide, spacing * pixel_a)
+        for ending in (".cif", ".xyz"):
+            ase.io.write(target.with_suffix(ending), structure)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
     picture = measured_maps(shown, cell_a, made, channels, rim, names)
@@ -186,8 +203,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
 
 
 def _table(mean: dict[str, dict]) -> str:
-    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'error':>10s}"]
+    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'68 %':>10s}"]
     for name, values in mean.items():
-        numbers = "".join(f"{value:10.2f}" for value in values.values())
-        lines.append(f"{name:32s}{numbers}")
+        shown = (values[which] for which in ("mean", "spread", "error_68"))
+        lines.append(f"{name:32s}" + "".join(f"{value:10.2f}" for value in shown))
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Scores of predicted distortions: errors with intervals, coverage, likelihood."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 # By kind of network.
@@ -13,22 +15,25 @@ def rmse(error: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_interval(
-    error: np.ndarray, probability: float = 0.95, draws: int = 1000, seed: int = 0
-) -> np.ndarray:
-    """Interval [2, channel] of the RMSE; images, not cells, are drawn again."""
-    squares = np.mean(error**2, axis=tuple(range(1, error.ndim - 1)))
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(squares), size=(draws, len(squares)))
-    found = np.sqrt(squares[chosen].mean(axis=1))
-    return np.quantile(found, [(1 - probability) / 2, (1 + probability) / 2], axis=0)
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    probability: float = 0.95,
+    draws: int = 1000,
+) -> list[float]:
+    """Interval of a statistic of means over images, which are drawn again.
+
+    Args:
+      values: one row per image [image, value]; cells of an image go together.
+      statistic: means [draw, value] to [draw].
+      probability: of the interval.
+      draws: of as many images as there are.
+    """
+    chosen = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
+    found = statistic(values[chosen].mean(axis=1))
+    tails = (1 - probability) / 2
+    return [float(v) for v in np.quantile(found, [tails, 1 - tails])]
 
 
 def nll(error: np.ndarray, log_variance: np.ndarray) -> float:
     """Mean of minus log likelihood, constant left out; arrays of one shape."""
     return float(np.mean(0.5 * (log_variance + error**2 * np.exp(-log_variance))))
-
-
-def spread_factor(error: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
-    """By which predicted standard deviations are too small [channel]."""
-    axes = tuple(range(error.ndim - 1))
-    return np.sqrt(np.mean(error**2 * np.exp(-log_variance), axis=axes))

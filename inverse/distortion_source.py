@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from inverse.simulator.channelling_images import crystal_grams, scan_images
+from inverse.simulator.channelling_images import Grams, crystal_grams, scan_images
 from inverse.simulator.channelling_tables import Sampling, Tables, make_tables
 from inverse.simulator.crystal_images import Microscope, slice_layers, stretch
 from inverse.simulator.distorted_crystal import DistortionRange, Example, make_draw
@@ -71,6 +71,30 @@ def table_of(tables: Tables, oxide: jax.Array) -> dict[str, jax.Array]:
     }
 
 
+def tables_of(config, oxides: tuple[Oxide, ...]) -> Tables:
+    """The constants of compounds under the configuration's microscope."""
+    dataset = config.dataset
+    sampling = Sampling(dataset.gpts_per_cell, dataset.bright_mrad)
+    return make_tables(oxides, dataset.cells, microscope(config), sampling)
+
+
+def on_square(config, table: dict[str, jax.Array], found: Example) -> Example:
+    """Lays a strained crystal out on the square that its compound's tables are for."""
+    counts, side = distortion_range(config).counts, table["side_a"]
+    return stretch(found, counts, jnp.stack([side, side]))
+
+
+def grams_of(config, table: dict[str, jax.Array], found: Example) -> Grams:
+    """Sends the probe's plane waves through a crystal that lies on its square."""
+    return crystal_grams(
+        table,
+        slice_layers(found, distortion_range(config).counts),
+        found.cell[2] / 2,
+        2 * found.depth,
+        batch_size=Sampling().batch_size,
+    )
+
+
 def from_mean_a(example: Example) -> tuple[Example, jax.Array]:
     """Counts displacements from the mean place of A, over the depth and all columns.
 
@@ -90,27 +114,16 @@ def make_example_fn(
     {"signals" [view, y, x, signal], "rotation" and "shift" and "tilt" as in Targets,
     "side_a" [], "depth" [], "oxide" [], "defocus_a" [view]}.
     """
-    settings, dataset = distortion_range(config), config.dataset
-    sampling = Sampling(dataset.gpts_per_cell, dataset.bright_mrad)
-    tables = make_tables(oxides, dataset.cells, microscope(config), sampling)
-    draw = make_draw(oxides, settings)
+    dataset, tables = config.dataset, tables_of(config, oxides)
+    draw = make_draw(oxides, distortion_range(config))
     pixels = dataset.cells * dataset.pixels_per_cell
 
     def example(key: jax.Array) -> dict[str, jax.Array]:
         drawn, focus = jax.random.split(key)
         found = draw(drawn)
         table = table_of(tables, found.oxide)
-        side = table["side_a"]
-        found, mean_a = from_mean_a(
-            stretch(found, settings.counts, jnp.stack([side, side]))
-        )
-        grams = crystal_grams(
-            table,
-            slice_layers(found, settings.counts),
-            found.cell[2] / 2,
-            2 * found.depth,
-            batch_size=sampling.batch_size,
-        )
+        found, mean_a = from_mean_a(on_square(config, table, found))
+        side, grams = table["side_a"], grams_of(config, table, found)
         low, high = defocus_a
         foci = jax.random.uniform(focus, (dataset.views,), minval=low, maxval=high)
         signals = jax.lax.map(

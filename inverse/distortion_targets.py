@@ -87,14 +87,6 @@ def transform_targets(targets: TargetMap, symmetry: jax.Array) -> TargetMap:
     return TargetMap(sign * turn, arrow)
 
 
-def augment(
-    key: jax.Array, image: jax.Array, targets: TargetMap
-) -> tuple[jax.Array, TargetMap]:
-    """Draws a symmetry and applies it to a square image [y, x, c] and its targets."""
-    symmetry = jax.random.randint(key, (), 0, NUM_SYMMETRIES)
-    return transform_image(image, symmetry), transform_targets(targets, symmetry)
-
-
 def fix_signs(targets: TargetMap) -> TargetMap:
     """Makes the mean of alternating tilts positive, pixel by pixel.
 

@@ -1,4 +1,4 @@
-"""Predictions with error bars: the loss that teaches them and the test of them."""
+"""Predictions with error bars: the loss that teaches them."""
 
 import jax
 import jax.numpy as jnp
@@ -14,21 +14,3 @@ def gaussian_loss(
     the training set, not a guess (Nix and Weigend, 1994).
     """
     return 0.5 * (log_variance + (target - mean) ** 2 * jnp.exp(-log_variance))
-
-
-def coverage(
-    mean: jax.Array, log_variance: jax.Array, target: jax.Array, probability: float
-) -> jax.Array:
-    """Share of targets [channel] inside the central interval of `probability`.
-
-    Args:
-      mean: [..., channel].
-      log_variance: [..., channel].
-      target: [..., channel].
-      probability: such as 0.68; a calibrated prediction gives the same share.
-    """
-    if not 0 < probability < 1:
-        raise ValueError(f"{probability=}: must lie between 0 and 1.")
-    half_width = jax.scipy.stats.norm.ppf((1 + probability) / 2)
-    inside = jnp.abs(target - mean) <= half_width * jnp.exp(log_variance / 2)
-    return inside.reshape(-1, inside.shape[-1]).mean(axis=0)

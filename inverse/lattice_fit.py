@@ -16,6 +16,8 @@ from inverse.errors import ConfigError
 _CELL_A = (3.6, 4.3)
 _FOLDED = 32
 _FEWEST_PIXELS = 8  # of a cell
+# Of the strongest spot's power: less is no spot of a square lattice.
+_WEAKEST_PARTNER = 0.02
 # Of a cell, by which columns may miss their lattice.
 _LOOSEST = 0.16
 # Polynomial in x and y that slow distortions of the scan are taken off with.
@@ -94,7 +96,13 @@ def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
     first = strongest(allowed)
     size = np.hypot(*first)
     cosine = np.abs(g @ first) / np.maximum(length * size, 1e-12)
-    second = strongest((cosine < 0.15) & (np.abs(length / size - 1) < 0.12))
+    across = (cosine < 0.15) & (np.abs(length / size - 1) < 0.12)
+    second = strongest(across)
+    if (power * across).max() < _WEAKEST_PARTNER * (power * allowed).max():
+        raise ConfigError(
+            f"--input: planes {1 / size:.1f} pixels apart have none as far apart at a "
+            "right angle to them; the crystal must be seen along [001]."
+        )
     half = (first + second) / 2
     if pixel_a:
         is_110 = size / pixel_a > 2**0.25 / np.sqrt(_CELL_A[0] * _CELL_A[1])

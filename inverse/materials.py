@@ -110,10 +110,13 @@ def split_materials(
     materials: list[Material],
     *,
     seed: int,
+    validation_share: float,
     held_out_share: float,
     held_out_space_groups: tuple[int, ...],
 ) -> dict[str, list[Material]]:
-    """Deals whole materials to "train", "materials" and "space_groups".
+    """Deals whole materials to "train", "validation", "materials" and "space_groups".
+
+    Choices are made on "validation"; the other two are for what is reported.
 
     A material's place depends on its name and the seed alone: on no order of files, no
     process and no other material.
@@ -121,13 +124,14 @@ def split_materials(
     Args:
       materials: all there are.
       seed: of the dealing.
-      held_out_share: of the materials, on average, that are not trained on.
+      validation_share: of the materials, on average, that choices are made on.
+      held_out_share: of the materials, on average, that nothing depends on.
       held_out_space_groups: none of their materials is trained on.
 
     Raises:
       ConfigError: a split would be empty.
     """
-    splits = {"train": [], "materials": [], "space_groups": []}
+    splits = {"train": [], "validation": [], "materials": [], "space_groups": []}
     for material in materials:
         digest = hashlib.sha256(f"{seed}/{material.name}".encode()).digest()
         drawn = int.from_bytes(digest[:8], "big") / 2**64
@@ -135,6 +139,8 @@ def split_materials(
             splits["space_groups"].append(material)
         elif drawn < held_out_share:
             splits["materials"].append(material)
+        elif drawn < held_out_share + validation_share:
+            splits["validation"].append(material)
         else:
             splits["train"].append(material)
     if not held_out_space_groups:
@@ -143,6 +149,7 @@ def split_materials(
         if not members:
             raise ConfigError(
                 f"config.dataset: of {len(materials)} materials none is left for "
-                f"{name!r}; change held_out_share, held_out_space_groups or split_seed."
+                f"{name!r}; change validation_share, held_out_share, "
+                "held_out_space_groups or split_seed."
             )
     return splits

@@ -10,6 +10,7 @@ _FORMAT = 1
 _DATASET_FIELDS = (
     "structures",
     "split_seed",
+    "validation_share",
     "held_out_share",
     "held_out_space_groups",
     "zone_axes",

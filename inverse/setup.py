@@ -12,7 +12,7 @@ from inverse.errors import ConfigError
 from inverse.factories import Network
 from inverse.train_state import TrainState, create_train_state
 from inverse.train_step import make_train_step
-from parallel.compiler_options import compiler_options
+from parallel.compiler_options import compiler_options, convolution_options
 from parallel.consensus import require_agreement, source_digest
 from parallel.mesh import DATA_AXIS, make_mesh, process_block, sharding, spmd
 from parallel.plan_check import require_plan
@@ -129,13 +129,14 @@ def make_step(config, setup: Setup):
         dropout_key=jax.random.fold_in(setup.key, 1) if config.model.dropout else None,
     )
     replicated, divided = PartitionSpec(), PartitionSpec(DATA_AXIS)
+    platform = setup.mesh.devices.flat[0].platform
     return spmd(
         train_step,
         setup.mesh,
         in_specs=(replicated, divided),
         out_specs=replicated,
         donate_argnums=(0,),
-        compiler_options=compiler_options(setup.mesh.devices.flat[0].platform),
+        compiler_options=compiler_options(platform) | convolution_options(platform),
     )
 
 

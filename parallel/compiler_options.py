@@ -1,4 +1,4 @@
-"""What the compiler must be told so that a reduction plan survives it."""
+"""What compilers must be told: to keep a reduction plan, and to convolve fast."""
 
 # Every back end merges small all-reduces into large ones unless it is told not to; the
 # names are known to their own back end alone, which refuses those of another.
@@ -25,6 +25,21 @@ _FUSED = {
     "xla_tpu_enable_async_collective_fusion_multiple_steps": True,
 }
 _WITHOUT_SPARSE_CORES = ("TPU v5 lite", "TPU v5e")
+
+
+# YNNPACK keeps products and sums on CPUs, but gets no convolutions: those that it would
+# replace are faster, kernels' gradients most of all (benchmarks/convolution.py).
+_CONVOLUTIONS = {
+    "cpu": {
+        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,"
+        "LIBRARY_FUSION_TYPE_REDUCE"
+    }
+}
+
+
+def convolution_options(platform: str) -> dict[str, str | int | bool]:
+    """Options of `jax.jit(..., compiler_options=...)` for a step of convolutions."""
+    return dict(_CONVOLUTIONS.get(platform, {}))
 
 
 def asynchronous_options(device_kind: str) -> dict[str, str | int | bool]:

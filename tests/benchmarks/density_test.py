@@ -12,11 +12,16 @@ def test_every_method_and_split_has_a_row_and_what_was_not_run_has_none():
     scores = {f"materials/network/{name}": 0.12345 for name in SCORES}
     scores |= {f"materials/mean/{name}": 0.5 for name in SCORES}
     scores["materials/mean/column_error_pm"] = None
-    head, _, *rows = table_of(scores)
+    head, _, *rows = table_of([scores])
     assert head.count("|") == len(SCORES) + 3
     network, mean = rows
     assert network.split(" | ")[2:] == [*["0.123"] * 5, "0.1 |"]
     assert mean.endswith("| 0.500 |  |")
+
+
+def test_seeds_are_told_by_mean_and_spread():
+    runs = [{"materials/network/ssim": value} for value in (0.5, 0.6, 0.7)]
+    assert "| 0.600 ± 0.100 |" in table_of(runs)[-1]
 
 
 def test_minutes_are_those_of_all_ticks(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from benchmarks import convolution_candidates
 from gan import convolution, convolution_forms
 
 
@@ -49,19 +50,14 @@ def test_every_form_of_a_map_gives_the_same_numbers(size, channels):
         ("double", (small, kernel)),
         ("gradient", (images, small)),
     ]
+    forms = {**vars(convolution_forms), **vars(convolution_candidates)}
     for family, operands in families:
-        reference = getattr(convolution_forms, f"{family}_by_convolution")(*operands)
-        names = [n for n in dir(convolution_forms) if n.startswith((family, "fastest"))]
-        for name in names:
-            if family not in name:
-                continue
-            np.testing.assert_allclose(
-                getattr(convolution_forms, name)(*operands),
-                reference,
-                rtol=2e-4,
-                atol=2e-4,
-                err_msg=name,
-            )
+        reference = forms[f"{family}_by_convolution"](*operands)
+        for name, form in forms.items():
+            if name.startswith((f"{family}_by", f"fastest_{family}")):
+                np.testing.assert_allclose(
+                    form(*operands), reference, rtol=2e-4, atol=2e-4, err_msg=name
+                )
 
 
 @pytest.mark.parametrize("size", [4, 16])

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import ase.io
 import jax
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     np.save(tmp_path / "image.npy", np.tile(haadf, (6, 6)))
     with config.unlocked():
         config.prediction.pixel_a = float(found["side_a"][0] / 40)
+        config.prediction.oxide = "SrTiO3"
     target = distortion_predict.predict(
         config, str(tmp_path / "run"), "latest", str(tmp_path / "image.npy")
     )
@@ -82,6 +84,10 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     assert len(rows) == np.prod(np.array(summary["cells"]) - 2 * 3)
     assert all(float(r["shift_B_x_P0_pm_error"]) > 0 for r in rows)
     assert target.with_suffix(".png").stat().st_size > 10_000
+    structure = ase.io.read(target.with_suffix(".cif"))
+    assert structure.get_chemical_formula() == "O24Sr8Ti8"
+    tilt = summary["mean"]["tilt_repeating_z_P0_deg"]
+    assert 0 < tilt["error_68"] < tilt["error_95"]
 
 
 def test_devices_see_the_same_batches_as_one(tmp_path, library):

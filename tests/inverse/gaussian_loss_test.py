@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inverse.gaussian_loss import coverage, gaussian_loss
+from inverse.gaussian_loss import gaussian_loss
 
 
 def test_loss_is_the_normal_density_without_its_constant():
@@ -31,19 +31,3 @@ def test_at_the_optimum_the_variance_is_that_of_what_is_left():
     for _ in range(600):
         point -= 0.3 * jax.grad(loss)(point)
     np.testing.assert_allclose(point, best, atol=1e-3)
-
-
-@pytest.mark.parametrize("probability", [0.68, 0.95])
-def test_intervals_of_the_true_variance_cover_what_they_say(probability):
-    spread = jnp.exp(jax.random.normal(jax.random.key(1), (20_000, 3)))
-    target = 1 + spread * jax.random.normal(jax.random.key(2), (20_000, 3))
-    mean, log_variance = jnp.ones_like(target), 2 * jnp.log(spread)
-    share = coverage(mean, log_variance, target, probability)
-    np.testing.assert_allclose(share, probability, atol=0.012)
-    overconfident = coverage(mean, log_variance - 2, target, probability)
-    assert np.all(overconfident < probability - 0.05)
-
-
-def test_a_probability_beyond_one_is_refused():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        coverage(jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), 68.0)

@@ -8,12 +8,13 @@ from inverse.lattice_fit import fit_lattice, resample
 SIDE, CELL_PX, PIXEL_A = 256, 24.0, 0.1625  # 3.9 A
 
 
-def measured(angle_deg=4.0, b_height=0.5, shear=0.01, size=SIDE):
+def measured(angle_deg=4.0, b_height=0.5, shear=0.01, size=SIDE, aspect=1.0):
     """Image of A and B columns on a turned, sheared lattice, and its lattice."""
     turn = np.deg2rad(angle_deg)
     vectors = CELL_PX * np.array(
         [[np.cos(turn), np.sin(turn)], [-np.sin(turn) + shear, np.cos(turn)]]
     )
+    vectors[1] *= aspect
     origin = np.array([120.3, 131.8])
     y, x = np.indices((size, size)) + 0.5
     cells = (np.stack([x, y], -1) - origin) @ np.linalg.inv(vectors)
@@ -47,6 +48,13 @@ def test_on_whole_cells_the_strong_columns_stand_in_the_corners():
     mean = cells.reshape(shape).mean(axis=(0, 2))
     around_corner = np.roll(mean, (2, 2), (0, 1))[:4, :4].mean()
     assert around_corner > 1.5 * mean[8:12, 8:12].mean() > 2 * mean[:4, 8:12].mean()
+
+
+@pytest.mark.parametrize("pixel_a", [PIXEL_A, 0.0])
+def test_a_crystal_seen_along_110_is_refused(pixel_a):
+    image, _, _ = measured(aspect=2**-0.5)
+    with pytest.raises(ConfigError, match=r"seen along \[001\]"):
+        fit_lattice(image, pixel_a)
 
 
 def test_no_lattice_of_the_size_of_a_perovskite_is_an_error():

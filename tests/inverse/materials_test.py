@@ -5,7 +5,12 @@ import pytest
 from inverse.errors import ConfigError
 from inverse.materials import embedded_materials, materials_of, split_materials
 
-SETTINGS = {"seed": 0, "held_out_share": 0.2, "held_out_space_groups": (229,)}
+SETTINGS = {
+    "seed": 0,
+    "validation_share": 0.2,
+    "held_out_share": 0.2,
+    "held_out_space_groups": (229,),
+}
 
 
 def test_no_material_is_in_two_splits_and_none_is_lost():
@@ -15,7 +20,19 @@ def test_no_material_is_in_two_splits_and_none_is_lost():
     assert sorted(names) == sorted(m.name for m in materials)
     assert len(set(names)) == len(names) >= 30
     assert {m.space_group for m in splits["space_groups"]} == {229}
-    assert 229 not in {m.space_group for m in splits["train"] + splits["materials"]}
+    others = [m for name in splits if name != "space_groups" for m in splits[name]]
+    assert 229 not in {m.space_group for m in others}
+    assert all(splits[name] for name in ("train", "validation", "materials"))
+
+
+def test_what_is_chosen_on_does_not_move_what_is_reported():
+    few, many = (
+        split_materials(embedded_materials(), **SETTINGS | {"validation_share": share})
+        for share in (0.1, 0.4)
+    )
+    assert len(few["validation"]) < len(many["validation"])
+    for name in ("materials", "space_groups"):
+        assert [m.name for m in few[name]] == [m.name for m in many[name]]
 
 
 def test_a_materials_place_depends_on_no_other():
@@ -37,10 +54,11 @@ def test_structures_are_read_from_a_folder(tmp_path):
 
 
 def test_an_empty_split_is_refused():
-    with pytest.raises(ConfigError, match="'materials'"):
+    with pytest.raises(ConfigError, match="'validation'"):
         split_materials(
             embedded_materials()[:1],
             seed=0,
+            validation_share=1e-9,
             held_out_share=1e-9,
             held_out_space_groups=(),
         )

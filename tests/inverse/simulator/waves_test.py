@@ -9,7 +9,6 @@ import scipy.special
 
 from inverse.simulator import detector, probe
 from inverse.simulator.electron import (
-    POTENTIAL_V_A2,
     interaction_parameter,
     wavelength_a,
 )
@@ -21,8 +20,11 @@ from inverse.simulator.multislice import (
     propagator,
     transmission,
 )
-from inverse.simulator.potential import form_factors, projected_potential
-from inverse.simulator.scattering_factors import scattering_factor
+from inverse.simulator.potential import (
+    form_factors,
+    projected_coefficients,
+    projected_potential,
+)
 from inverse.simulator.slices import slice_atoms
 from tests.inverse.simulator.crystals_at_hand import strontium_titanate
 
@@ -156,26 +158,42 @@ def test_two_beams_exchange_intensity_as_sine_squared():
     np.testing.assert_allclose(intensity, expected, atol=1e-4)
 
 
-def extinction_nm(b_a2, table="lobato"):
-    """SrTiO3 (111) at 200 kV: xi = pi / (sigma V_g); Sr, Ti, O add with 1, -1, 3."""
-    g, volume = np.sqrt(3) / 3.905, 3.905**3
-    structure = sum(
-        sign * scattering_factor(z, g, table) for z, sign in ((38, 1), (22, -1), (8, 3))
-    )
-    volt = POTENTIAL_V_A2 / volume * structure * np.exp(-b_a2 * g**2 / 4)
-    return 0.1 * np.pi / (interaction_parameter(200e3) * volt)
+# Debye-Waller factors B = 8 pi^2 <u^2> of SrTiO3 at room temperature [A^2], measured
+# with X-rays: Abramov et al., Acta Cryst. B 51, 942 (1995).
+STRONTIUM_TITANATE_B = {38: 0.62, 22: 0.44, 8: 0.71}
 
 
-def test_extinction_distance_of_strontium_titanate():
-    """Of still atoms by two tables, and 107.6 nm (EMsoft) of atoms at 300 K.
+def extinction_nm(b_a2, table):
+    """SrTiO3 (111) at 200 kV, xi = pi / (sigma V_g), of the simulator's own potential.
 
-    EMsoft's Debye-Waller factors are not at hand; of one mean factor for all atoms,
-    only a room-temperature oxide's (0.4 ... 0.8 A^2) may lead to its distance.
+    The beam along [1-10], x along [110], y along [001]: (111) is beam (2, 1).
     """
-    assert extinction_nm(0.0) == pytest.approx(103.7, rel=1e-3)
-    assert extinction_nm(0.0, "kirkland") == pytest.approx(103.7, rel=5e-3)
-    assert extinction_nm(0.4) < 107.6 < extinction_nm(0.8)
-    assert extinction_nm(0.6) == pytest.approx(107.6, rel=0.01)
+    cell = 3.905 * np.array([1.0, np.sqrt(2)])
+    # In parts of the cell's (x, y): what stands along the beam of two formula units.
+    places = [
+        [(0.0, 0.0), (0.5, 0.0)],
+        [(0.5, 0.5), (0.0, 0.5)],
+        [(0.5, 0.0), (0.0, 0.0), *[(0.25, 0.5), (0.75, 0.5)] * 2],
+    ]
+    longest = max(len(atoms) for atoms in places)
+    positions, weights = np.zeros((3, longest, 2)), np.zeros((3, longest))
+    for species, atoms in enumerate(places):
+        positions[species, : len(atoms)] = np.array(atoms) * cell[::-1]
+        weights[species, : len(atoms)] = 1
+    grid = Grid(tuple(cell), (16, 16))
+    rms_a = [np.sqrt(b_a2[z] / 8) / np.pi for z in (38, 22, 8)]
+    factors = form_factors(grid, (38, 22, 8), rms_a, table)
+    beams = np.asarray(projected_coefficients(positions, weights, factors, grid))
+    return 0.1 * np.pi * cell[1] / (interaction_parameter(200e3) * abs(beams[1, 2]))
+
+
+@pytest.mark.parametrize("table", ["lobato", "kirkland"])
+def test_extinction_distance_of_strontium_titanate(table):
+    """107.6 nm (EMsoft), of atoms that move as measured; still ones are 4 % off."""
+    moving = extinction_nm(STRONTIUM_TITANATE_B, table)
+    still = extinction_nm(dict.fromkeys(STRONTIUM_TITANATE_B, 0.0), table)
+    assert moving == pytest.approx(107.6, rel=0.01)
+    assert still == pytest.approx(0.961 * moving, rel=2e-3)
 
 
 def many_beams(dz, thickness=60.0, beams=8):

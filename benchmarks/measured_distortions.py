@@ -1,0 +1,107 @@
+"""Measured micrographs, as a trained distortion network maps them.
+
+python -m benchmarks.measured_distortions --config=configs/stem_distortion.py:tuned \
+    --config.evaluation.num_examples=384 --workdir=runs/tuned --data=../shared/data
+
+SrTiO3 is cubic at room temperature: every target should be consistent with zero. The
+ADF and ABF images of an oxide were recorded at once; their file gives a pixel without a
+unit, which is taken for nm. Writes measured_distortions.json and a picture of each.
+"""
+
+import json
+import pathlib
+import shutil
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from benchmarks import results_file
+from inverse import distortion_predict
+from inverse.errors import ConfigError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", "configs/stem_distortion.py:tuned", "That was trained."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Of the run.", required=True)
+_DATA = flags.DEFINE_string("data", "../shared/data", "Has micrographs/.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "best", "best or latest.")
+
+# Files, the detector of each, and A per pixel where the files do not say it.
+IMAGES = {
+    "strontium_titanate": (("SrTiO3_stem_1024.ser",), "HAADF", 0.0),
+    "oxide": (
+        ("oxide_ADF_cropped.hdf5", "oxide_ABF_cropped.hdf5"),
+        "HAADF+ABF",
+        0.0932627,
+    ),
+}
+
+
+def verdict(mean: dict[str, dict]) -> dict:
+    """What all targets together say of zero."""
+    against = [n for n, values in mean.items() if not values["consistent_with_zero"]]
+    shares = [values["cells_with_zero_in_95"] for values in mean.values()]
+    return {
+        "consistent_with_zero": not against,
+        "not_consistent": against,
+        "targets": len(mean),
+        "cells_with_zero_in_95": sum(shares) / len(shares),
+    }
+
+
+def predict(config, name: str) -> dict:
+    """Maps one of IMAGES; returns the prediction's summary, or what stands against."""
+    files, detectors, pixel_a = IMAGES[name]
+    folder = pathlib.Path(_DATA.value) / "micrographs"
+    with config.unlocked():
+        config.prediction.detectors = detectors
+        config.prediction.pixel_a = pixel_a
+    paths = ",".join(str(folder / file) for file in files)
+    try:
+        target = distortion_predict.predict(
+            config, _WORKDIR.value, _CHECKPOINT.value, paths
+        )
+    except ConfigError as error:
+        return {"refused": str(error)}
+    picture = results_file.DIRECTORY / f"{name}_distortions.png"
+    shutil.copyfile(target.with_suffix(".png"), picture)
+    found = json.loads(target.read_text())
+    return found | {"verdict": verdict(found["mean"])}
+
+
+def _rows(found: dict[str, dict]) -> list[str]:
+    rows = [
+        "| image | target | mean over cells | spread | 68 % | 95 % | zero in 95 % |",
+        "|---" * 7 + "|",
+    ]
+    for image, summary in found.items():
+        for name, values in summary.get("mean", {}).items():
+            numbers = (values[k] for k in ("mean", "spread", "error_68", "error_95"))
+            said = "yes" if values["consistent_with_zero"] else "no"
+            cells = " | ".join(f"{value:.2f}" for value in numbers)
+            rows.append(f"| {image} | {name} | {cells} | {said} |")
+    return rows
+
+
+def main(argv: list[str]) -> None:
+    """Writes results/measured_distortions.json and the pictures."""
+    del argv
+    config = _CONFIG.value
+    found = {name: predict(config, name) for name in IMAGES}
+    path = pathlib.Path(_WORKDIR.value).expanduser()
+    results = {
+        "command": "python -m benchmarks.measured_distortions "
+        "--config=configs/stem_distortion.py:tuned "
+        f"--config.evaluation.num_examples={config.evaluation.num_examples} "
+        f"--workdir={path.name}",
+        "title": "Measured images as the trained network maps them, degrees or pm",
+        "images": found,
+        "table": _rows(found),
+    }
+    for name, summary in found.items():
+        print(name, summary.get("verdict", summary.get("refused")))
+    results_file.write("measured_distortions", results)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,49 @@
+"""The mean structure of a predicted image, as atoms that other programs read."""
+
+import ase
+import jax.numpy as jnp
+import numpy as np
+
+from inverse.simulator.glazer import PHASES, rotations
+from inverse.simulator.oxides import Oxide
+from inverse.simulator.perovskite import Distortions, atoms_of, build_crystal
+
+_COUNTS = (2, 2, 2)
+
+
+def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms:
+    """2 x 2 x 2 cells with the depth means of tilts and displacements.
+
+    An image does not say along which axis across the beam tilts are in phase: those
+    about x and y are drawn out of phase. The side along the beam, which it does not
+    show either, is that of a cube but for the tilts.
+
+    Args:
+      mean: of the targets, such as "shift_B_x_P0_pm", degrees and pm.
+      oxide: whose atoms stand on A and B.
+      cell_a: side of a cell across the beam [A].
+    """
+    angles = np.zeros((3, 2))
+    angles[2, PHASES.index("+")] = mean["tilt_repeating_z_P0_deg"]
+    for axis, name in enumerate("xyz"):
+        angles[axis, PHASES.index("-")] = mean[f"tilt_alternating_{name}_P0_deg"]
+    tilt = jnp.broadcast_to(np.deg2rad(angles), (*_COUNTS, 3, 2))
+    shifts = [
+        jnp.broadcast_to(
+            np.array([mean[f"shift_{atom}_{axis}_P0_pm"] / 100 for axis in "xyz"]),
+            (*_COUNTS, 3),
+        )
+        for atom in "ABO"
+    ]
+    fields = Distortions(rotations(tilt), *shifts)
+
+    def build(side):
+        return build_crystal(fields, side, jnp.zeros(3), periodic_beam=True)
+
+    # Tilts draw cells together: the side without them is larger than what is seen.
+    seen = build(jnp.asarray(cell_a)).cell[:2].mean()
+    crystal = build(jnp.asarray(cell_a) * cell_a / seen)
+    sites = jnp.int32(oxide.a_site), jnp.int32(oxide.b_site)
+    positions, numbers = atoms_of(crystal, *sites, jnp.int32(_COUNTS[2]))
+    sides = np.asarray(crystal.cell) * np.array(_COUNTS)
+    return ase.Atoms(np.asarray(numbers), np.asarray(positions), cell=sides, pbc=True)
