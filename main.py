@@ -27,6 +27,7 @@ from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED
 from parallel.fault_injection import parse_faults
+from parallel.last_words import LastWords, exchange_last_words
 from parallel.preemption import Stopped
 from parallel.survival import Survival, leave, leave_together
 from parallel.time_report import print_report
@@ -71,7 +72,9 @@ _INPUT = flags.DEFINE_string(
 _DEVICES = flags.DEFINE_integer(
     "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
 )
-_FRESH = flags.DEFINE_bool("fresh", False, "Move old checkpoints away and start over.")
+_FRESH = flags.DEFINE_bool(
+    "fresh", False, "Move old checkpoints away and start over, once a batch job."
+)
 _TIME_LIMIT = flags.DEFINE_float(
     "time_limit", None, "Minutes after which to save and exit with 75.", lower_bound=0
 )
@@ -84,7 +87,7 @@ _INJECT = flags.DEFINE_string(
     "Faults on order, e.g. kill@7,nan@5:label=3; see parallel/fault_injection.py.",
 )
 _COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "HOST:PORT of process 0, where no launcher is recognised."
+    "coordinator", None, "HOST:PORT of process 0, where the launcher does not tell."
 )
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the job, see above.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of this process, from 0.")
@@ -110,6 +113,10 @@ def _survival() -> Survival:
         stuck_after=_STUCK_AFTER.value,
         faults=faults,
     )
+
+
+def _by_hand() -> tuple[str | None, int | None, int | None]:
+    return _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
 
 
 def _look_at_what_there_is() -> int:
@@ -217,11 +224,15 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
+    words = LastWords()
     try:
-        mesh.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        launch = mesh.initialize(*_by_hand())
         run_log.start()
+        if launch is not None:
+            run_log.log.info("started as %s", launch.told())
         if _MODE.value in _WITHOUT_CONFIG:
             return _look_at_what_there_is()
+        words = exchange_last_words(_WORKDIR.value)
         compilation_cache.start(_CONFIG.value.parallel.compilation_cache_dir)
         _run()
     except Stopped as stopped:
@@ -231,13 +242,14 @@ def main(argv: list[str]) -> int:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1)
+        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1, str(error), words)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
             raise
         where = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
-        return leave(1)
+        line = f"{error.strerror or error}{where}"
+        print(f"error: {line}", file=sys.stderr)
+        return leave(1, line, words)
     except KeyboardInterrupt:
         print(
             "\nstopped: the same command goes on from the last checkpoint.",
@@ -247,7 +259,7 @@ def main(argv: list[str]) -> int:
     # What jax raises when another process is gone, and anything unforeseen: a process
     # that unwinds would wait for its peers at exit, and they for it.
     except Exception as error:
-        if _TRACEBACK.value or not leave_together(error):
+        if _TRACEBACK.value or not leave_together(error, words):
             raise
     return 0
 

@@ -4,7 +4,11 @@
 # 75: saved on a signal or a time limit; 76: stuck or a process lost; above 127: ended by
 # a signal (no memory, another process lost), as good as 76. With REQUEUE=CMD in the
 # environment (a scheduler's own way) CMD runs instead of the command again.
+# RUN_JOB tells a restart from a new run: --fresh starts over once a job.
 set -u
+job=${SLURM_JOB_ID:-${LSB_JOBID:+$LSB_JOBID.${LSB_JOBINDEX:-0}}}
+job=${job:-${PBS_JOBID:-$(uname -n).$$.$(date +%s)}}
+export RUN_JOB="${RUN_JOB:-$job}"
 restarts=0
 while :; do
     "$@" &

@@ -30,7 +30,8 @@ class BestCheckpoint:
 
         A resumed run comes by steps that it was at before: there the same score
         again beats nothing, and the best stays what it was. A run that was resumed
-        with another score begins anew.
+        with another score begins anew. A best that was damaged since is named, set
+        aside and beaten by any score: it is read whole each time.
 
         Args:
           step: of the state.
@@ -42,7 +43,7 @@ class BestCheckpoint:
         """
         if not math.isfinite(score):
             return False
-        steps = self.checkpointer.agreed_steps()
+        steps = self.checkpointer.good_steps()
         best = max((self._goodness(s, name) for s in steps), default=-math.inf)
         if self._sign * score <= best:
             return False

@@ -19,6 +19,7 @@ from parallel.run_log import log
 FORMAT_VERSION = 2  # 1 had no manifest
 _STATE, _EXTRA = "state", "extra"
 _ALL_BAD = -2
+_START_OVER = "add --fresh to start over, or put an intact copy there"
 
 
 def _form(leaf: Any) -> str:
@@ -63,8 +64,9 @@ class Checkpointer:
         )
 
     def _start_writing(self) -> None:
-        if not self._writes:
-            self._writes = True
+        is_first, self._writes = not self._writes, True
+        # Only the first process knows what it rejected, now or since it began to write.
+        if is_first or from_first(int(bool(self._rejected))):
             self._manager.close()
             if is_first_process():
                 self._set_rejected_aside()
@@ -80,6 +82,7 @@ class Checkpointer:
             while target.exists():
                 target = target.with_name(f"{target.name}-again")
             (self.directory / str(step)).rename(target)
+        self._rejected = {}
 
     def save(self, step: int, state: Any, extra: dict) -> None:
         """Saves `state` and the JSON-able `extra` as `step`; returns when complete.
@@ -147,11 +150,14 @@ class Checkpointer:
         self._start_writing()
         self._manager.delete(step)
 
-    def latest_step(self) -> int | None:
+    def latest_step(self, remedy: str = _START_OVER) -> int | None:
         """The newest step that is as it was written, or None where there is none yet.
 
         All of it is read and compared with its checksums; each newer step that is not
         good is named in the log. The first process does that for all.
+
+        Args:
+          remedy: what the error tells people to do.
 
         Raises:
           RunError: there are steps, and not one is good.
@@ -163,8 +169,7 @@ class Checkpointer:
         if found == _ALL_BAD:
             raise RunError(
                 f"no checkpoint in {self.directory} can be trusted"
-                f"{self._newest_reason()}; add --fresh to start over, or put an intact "
-                "copy there."
+                f"{self._newest_reason()}; {remedy}."
             )
         return found if found >= 0 else None
 
@@ -177,6 +182,22 @@ class Checkpointer:
             self._rejected[step] = why
             self._name_rejected(step, why)
         return _ALL_BAD if self._rejected else -1
+
+    def good_steps(self) -> list[int]:
+        """Steps that are as they were written, oldest first, the same on all processes.
+
+        Like `latest_step`, but of all steps, and that none is good is no error.
+        """
+        good = []
+        if is_first_process():
+            for step in sorted(self._manager.all_steps()):
+                why = self.why_not_good(step)
+                if why is None:
+                    good.append(step)
+                elif self._rejected.get(step) != why:  # it is named once
+                    self._rejected[step] = why
+                    self._name_rejected(step, why)
+        return list_from_first(good)
 
     def _newest_reason(self) -> str:
         for step, why in self._rejected.items():

@@ -17,3 +17,8 @@ def is_of_lost_peer(error: Exception) -> bool:
     return isinstance(error, PeerLostError | jax.errors.JaxRuntimeError) or (
         "Gloo" in str(error)
     )
+
+
+def is_own(error: Exception) -> bool:
+    """Whether `error` is of this process, and would come again after a restart."""
+    return not is_of_lost_peer(error) or "RESOURCE_EXHAUSTED" in str(error)

@@ -6,6 +6,7 @@ what their cluster makes of it. "@7" means: when 7 steps have been taken.
 | fault | what happens |
 |---|---|
 | kill, stop, term | the process gets SIGKILL, SIGSTOP or SIGTERM |
+| error | the process raises an exception, as a bug would |
 | hang | the input of the next step comes `seconds` later; without them, never |
 | slow | every step from then on takes `seconds` (0.1) longer |
 | nan | a tensor of the parameters becomes NaN; of one `label`, or of all |
@@ -36,6 +37,7 @@ _SIGNALS = {"kill": "SIGKILL", "stop": "SIGSTOP", "term": "SIGTERM"}
 _DAMAGES = ("flip", "truncate", "delete")
 _OPTIONS = {
     **dict.fromkeys(_SIGNALS, ("process",)),
+    "error": ("process",),
     "hang": ("process", "seconds"),
     "slow": ("process", "seconds"),
     "nan": ("label",),
@@ -196,6 +198,9 @@ class FaultInjector:
         for fault in self._due(_SIGNALS, first, num_steps):
             self._happens(fault)
             os.kill(os.getpid(), signal.Signals[_SIGNALS[fault.kind]])
+        for fault in self._due(("error",), first, num_steps):
+            self._happens(fault)
+            raise RuntimeError(f"injected: {fault.text}")
         for fault in self._due(("nan",), first, num_steps):
             self._happens(fault)
             state = poisoned(state, fault.label)

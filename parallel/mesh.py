@@ -28,7 +28,7 @@ def initialize(
     num_processes: int | None = None,
     process_id: int | None = None,
     start_seconds: float = _START_SECONDS,
-) -> None:
+) -> Launch | None:
     """Joins the other processes of the job, where a launcher started several.
 
     Must run before anything touches a device.
@@ -39,36 +39,62 @@ def initialize(
       process_id: of this process, likewise.
       start_seconds: how long to wait for the others.
 
+    Returns:
+      Who started this process, and as which; None if it is alone.
+
     Raises:
       RunError: the launcher's variables are no numbers, or not all there; a process
-        did not come.
+        did not come; the message says what was recognised.
     """
-    by_hand = (coordinator, num_processes, process_id)
-    if None not in by_hand:
-        launch = Launch("by hand", *by_hand)
-    elif any(x is not None for x in by_hand):
-        raise RunError(
-            "give all of --coordinator, --num_processes, --process_id, or none of them."
-        )
-    else:
-        launch = find_launch(os.environ)
+    launch = which_launch(coordinator, num_processes, process_id)
     if launch is None:
-        return
+        return None
+    try:
+        _join(launch, start_seconds)
+    except (RunError, RuntimeError, ValueError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise RunError(f"{why}; recognised as {launch.told()}.") from error
+    return launch
+
+
+def which_launch(
+    coordinator: str | None, num_processes: int | None, process_id: int | None
+) -> Launch | None:
+    """Who started this process; arguments and errors as of `initialize`."""
+    if num_processes is None and process_id is None:
+        return find_launch(os.environ, coordinator)
+    if None in (coordinator, num_processes, process_id):
+        raise RunError(
+            "give all of --coordinator, --num_processes, --process_id, or none of them "
+            "(--coordinator alone where a launcher tells the others)."
+        )
+    return Launch("hand", coordinator, num_processes, process_id)
+
+
+def _join(launch: Launch, start_seconds: float) -> None:
     known = {}
     if launch.coordinator is not None:
-        _, address, count, number = launch
-        if not (re.fullmatch(r".+:\d+", address) and 0 <= number < count):
+        address, count = launch.coordinator, launch.num_processes
+        if not (re.fullmatch(r".+:\d+", address) and 0 <= launch.process_id < count):
             raise RunError(
-                f"process {number} of {count} at {address} makes no sense: they count "
-                "from 0, and the coordinator is HOST:PORT."
+                f"process {launch.process_id} of {count} at {address} makes no sense: "
+                "they count from 0, and the coordinator is HOST:PORT"
             )
-        call_roll(address, count, number, start_seconds)
+        call_roll(address, count, launch.process_id, start_seconds)
+        device = launch.local_device
         known = {
             "coordinator_address": address,
             "num_processes": count,
-            "process_id": number,
+            "process_id": launch.process_id,
+            "local_device_ids": None if device is None else [device],
+            # It would ask MPI or Kubernetes again for what is known.
+            "cluster_detection_method": "deactivate",
         }
-    jax.distributed.initialize(**known, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
+    jax.distributed.initialize(
+        **known,
+        heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+        initialization_timeout=max(int(start_seconds), 1),
+    )
 
 
 def is_first_process() -> bool:

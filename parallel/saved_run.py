@@ -6,6 +6,11 @@ from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
 from parallel.workdir import require_same_config
 
+_REMEDIES = {
+    "best": "give --checkpoint=latest, or put an intact copy there",
+    "checkpoints": "put an intact copy there, or train again",
+}
+
 
 def open_saved(
     workdir: str, which: str, config: dict, may_change: tuple[str, ...]
@@ -22,13 +27,14 @@ def open_saved(
       (where it lies, the step).
 
     Raises:
-      RunError: nothing was saved there, or by another configuration.
+      RunError: nothing was saved there, or by another configuration, or all of it
+        was damaged since: another step is not taken for the best.
     """
     root = pathlib.Path(workdir).expanduser()
     for name in ("best", "checkpoints") if which == "best" else ("checkpoints",):
         if (root / name).is_dir():
             checkpointer = Checkpointer(root / name, keep=None)
-            step = checkpointer.latest_step()
+            step = checkpointer.latest_step(_REMEDIES[name])
             if step is not None:
                 require_same_config(workdir, config, may_change)
                 return checkpointer, step

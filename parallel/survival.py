@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import jax
 
-from parallel.exit_codes import LOST
+from parallel.errors import is_own
+from parallel.exit_codes import ERROR, LOST
 from parallel.fault_injection import Fault
+from parallel.last_words import LastWords, wait_until_heard
 
 
 class Survival(NamedTuple):
@@ -35,32 +37,47 @@ class Survival(NamedTuple):
 ORDINARY = Survival()
 
 
-def leave(code: int) -> int:
+def leave(code: int, why: str = "", words: LastWords | None = None) -> int:
     """Ends this process, or returns `code` if it is the only one.
 
     One of several must not unwind: at exit it would wait minutes for its peers, and
     they for it.
+
+    Args:
+      code: to end with.
+      why: the error that the others are told, if it is one.
+      words: where they are told.
     """
     if jax.process_count() == 1:
         return code
     sys.stdout.flush()
     sys.stderr.flush()
-    if jax.process_index() == 0:
+    if why and words is not None:
+        words.say(why, code)
+        wait_until_heard()
+    elif jax.process_index() == 0:
         time.sleep(2)  # the others end with it, and may still be saying why
     os._exit(code)
 
 
-def leave_together(error: Exception) -> bool:
+def leave_together(error: Exception, words: LastWords) -> bool:
     """Ends one of several processes on an unforeseen error, a lost peer above all.
+
+    What it failed of itself, it tells the others. What another one told is taken for
+    the reason of its loss; one that vanished without a word was killed.
 
     Returns:
       False in the only process: the error is its own.
     """
     if jax.process_count() == 1:
         return False
-    traceback.print_exception(error)
     number = jax.process_index()
     why = (str(error) or type(error).__name__).splitlines()[0][:200]
+    if is_own(error):
+        traceback.print_exception(error)
+        leave(ERROR, f"{type(error).__name__}: {why}", words)
+    words.wait_and_end_if_told()
+    traceback.print_exception(error)
     print(
         f"error: process {number} cannot go on ({why}); another process was lost, or "
         "see above. The same command goes on from the last checkpoint.",

@@ -4,8 +4,8 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
+from parallel.start_over import start_over
 from parallel.survival import Survival
-from parallel.verify import start_over
 from parallel.watchdog import Watch, watched
 from parallel.workdir import make_workdir, prepare_workdir
 from parallel.workdir_lock import WorkdirLock

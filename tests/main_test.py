@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from parallel.fault_injection import damage
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGITS = "--config=configs/digits.py:smoke"
 
@@ -165,6 +167,12 @@ def test_train_evaluate_and_sample(tmp_path):
     sampled = _run(DIGITS, workdir, "--mode=sample", "--labels=3,5", "--num=4")
     assert sampled.returncode == 0, sampled.stderr
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
+    damage(tmp_path / "run" / "best" / "4", "flip")
+    refused = _run(DIGITS, workdir, "--mode=sample")
+    errors = [x for x in refused.stderr.splitlines() if x.startswith("error:")]
+    assert refused.returncode == 1 and len(errors) == 1, refused.stderr
+    assert "give --checkpoint=latest" in errors[0]
+    assert _run(DIGITS, workdir, "--mode=sample", "--checkpoint=latest").returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])

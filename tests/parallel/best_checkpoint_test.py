@@ -1,7 +1,15 @@
+"""The best step by a score: kept, replaced, and never trusted once it is damaged."""
+
+import re
+
 import pytest
 
 from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
+from parallel.errors import RunError
+from parallel.fault_injection import damage
+from parallel.saved_run import open_saved
+from parallel.verify import verify_workdir
 from tests.parallel.small_states import abstract, bits, numbers
 
 
@@ -69,3 +77,69 @@ def test_scores_of_other_names_do_not_compare(tmp_path):
     assert not best.offer(30, "own_label_accuracy_f10", 0.8, numbers(3), {})
     assert best.checkpointer.all_steps() == [20]
     best.checkpointer.close()
+
+
+@pytest.mark.parametrize("when", ["before the run", "while it runs"])
+def test_a_damaged_best_is_named_and_the_next_score_takes_its_place(
+    tmp_path, caplog, monkeypatch, when
+):
+    monkeypatch.setattr("parallel.checkpoint.log.propagate", True)
+    best = BestCheckpoint(tmp_path / "best", larger_is_better=False)
+    assert best.offer(10, "fid_r10", 1.0, numbers(1), {})
+    if when == "before the run":
+        best.checkpointer.close()
+        best = BestCheckpoint(tmp_path / "best", larger_is_better=False)
+    damage(tmp_path / "best" / "10", "flip")
+    assert not best.offer(15, "fid_r10", float("nan"), numbers(1), {})
+    # Worse than what was damaged, and as good as there is.
+    assert best.offer(20, "fid_r10", 2.0, numbers(2), {})
+    assert re.search(
+        r"best/10 is passed over: \S+ is not what was written", caplog.text
+    )
+    assert best.checkpointer.all_steps() == [20]
+    assert (tmp_path / "best-rejected" / "10").is_dir()
+    restored = best.checkpointer.restore(20, abstract(numbers()))
+    assert bits(restored) == bits(numbers(2))
+    assert not best.offer(30, "fid_r10", 3.0, numbers(3), {})
+    best.checkpointer.close()
+
+
+def test_of_two_steps_the_one_that_is_whole_is_to_be_beaten(tmp_path):
+    left = Checkpointer(tmp_path / "best", keep=None)
+    left.save(10, numbers(1), {"score": 1.0, "score_name": "fid_r10"})
+    left.save(20, numbers(2), {"score": 2.0, "score_name": "fid_r10"})
+    left.close()
+    damage(tmp_path / "best" / "10", "flip")
+    best = BestCheckpoint(tmp_path / "best", larger_is_better=False)
+    assert not best.offer(30, "fid_r10", 2.5, numbers(3), {})
+    assert best.offer(40, "fid_r10", 1.5, numbers(4), {})
+    assert best.checkpointer.all_steps() == [40]
+    best.checkpointer.close()
+
+
+def test_a_damaged_best_is_refused_with_the_remedy_and_the_latest_is_opened(tmp_path):
+    for name, step in (("best", 10), ("checkpoints", 20)):
+        saves = Checkpointer(tmp_path / name, keep=None)
+        saves.save(step, numbers(step), {})
+        saves.close()
+    assert open_saved(str(tmp_path), "best", {}, ())[1] == 10
+    damage(tmp_path / "best" / "10", "flip")
+    with pytest.raises(RunError, match=r"best can be .*10: .*give --checkpoint=latest"):
+        open_saved(str(tmp_path), "best", {}, ())
+    assert open_saved(str(tmp_path), "latest", {}, ())[1] == 20
+    damage(tmp_path / "checkpoints" / "20", "flip")
+    with pytest.raises(RunError, match=r"checkpoints can be .*20: .*train again"):
+        open_saved(str(tmp_path), "latest", {}, ())
+
+
+def test_a_damaged_best_is_seen_when_a_workdir_is_verified(tmp_path, capsys):
+    for name in ("best", "checkpoints"):
+        saves = Checkpointer(tmp_path / name, keep=None)
+        saves.save(10, numbers(1), {})
+        saves.close()
+    assert verify_workdir(str(tmp_path))
+    damage(tmp_path / "best" / "10", "flip")
+    assert not verify_workdir(str(tmp_path))
+    said = capsys.readouterr().out.splitlines()[2:]
+    assert said[0] == "checkpoints/10: good"
+    assert re.match(r"best/10: \S+ is not what was written", said[1])

@@ -1,6 +1,21 @@
-"""Starting over keeps what was there, and sees none of it."""
+"""Starting over keeps what was there, sees none of it, and happens once a job."""
 
-from parallel.verify import start_over
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from parallel.start_over import job_of, start_over
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMES = ("RUN_JOB", "SLURM_JOB_ID", "LSB_JOBID", "LSB_JOBINDEX", "PBS_JOBID")
+
+
+@pytest.fixture(autouse=True)
+def no_job(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_what_a_run_left_is_moved_aside_and_nothing_is_deleted(tmp_path):
@@ -18,6 +33,62 @@ def test_what_a_run_left_is_moved_aside_and_nothing_is_deleted(tmp_path):
             (tmp_path / "metrics.jsonl").write_text("second")
         assert (aside / "metrics.jsonl").exists()
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"config.json", "before-1", "before-2"}
+    assert left == {"config.json", "started_over.json", "before-1", "before-2"}
     start_over(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == left
+
+
+@pytest.mark.parametrize("name", ["RUN_JOB", "SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID"])
+def test_a_requeued_job_goes_on_and_the_next_one_starts_over(
+    tmp_path, monkeypatch, name
+):
+    (tmp_path / "metrics.jsonl").write_text("of another job")
+    monkeypatch.setenv(name, "77")
+    start_over(tmp_path)
+    assert (tmp_path / "before-1" / "metrics.jsonl").exists()
+    (tmp_path / "metrics.jsonl").write_text("of this job")
+    start_over(tmp_path)
+    assert (tmp_path / "metrics.jsonl").read_text() == "of this job"
+    monkeypatch.setenv(name, "78")
+    start_over(tmp_path)
+    assert (tmp_path / "before-2" / "metrics.jsonl").read_text() == "of this job"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xff", b"[]", b'{"job": 3}', b"[" * 70000])
+def test_a_damaged_mark_is_that_of_no_job(tmp_path, monkeypatch, mark):
+    monkeypatch.setenv("SLURM_JOB_ID", "3")
+    (tmp_path / "started_over.json").write_bytes(mark)
+    (tmp_path / "metrics.jsonl").write_text("old")
+    start_over(tmp_path)
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("seen", "job"),
+    [
+        ({}, ""),
+        ({"SLURM_JOB_ID": "5", "RUN_JOB": "a"}, "RUN_JOB=a"),
+        ({"LSB_JOBID": "5", "LSB_JOBINDEX": "0"}, "LSB_JOBID=5"),
+        ({"LSB_JOBID": "5", "LSB_JOBINDEX": "2"}, "LSB_JOBID=5[2]"),
+    ],
+)
+def test_a_job_has_one_name_however_often_it_runs(seen, job):
+    assert job_of(seen) == job
+
+
+def test_a_command_that_run_sh_repeats_starts_over_once(tmp_path):
+    """Each attempt leaves a line; the old run's is gone, all of its own are there."""
+    (tmp_path / "metrics.jsonl").write_text("old\n")
+    program = (
+        "import pathlib, sys\n"
+        "from parallel.start_over import start_over\n"
+        "start_over(pathlib.Path(sys.argv[1]))\n"
+        "path = pathlib.Path(sys.argv[1]) / 'metrics.jsonl'\n"
+        "file = path.open('a+'); file.write('new\\n'); file.seek(0)\n"
+        "sys.exit(75 if len(file.readlines()) < 3 else 0)\n"
+    )
+    command = ["sh", "jobs/run.sh", sys.executable, "-c", program, str(tmp_path)]
+    for again in (1, 2):
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+        assert (tmp_path / "metrics.jsonl").read_text() == "new\n" * 3
+        assert len(list(tmp_path.glob("before-*"))) == again
