@@ -97,7 +97,8 @@ def main(argv: list[str]) -> None:
     minutes = [seconds_of(workdir, batch_size) / 60 for workdir in workdirs]
     results = {
         "title": "Density from diffraction",
-        "command": "python -m benchmarks.density",
+        "command": "python -m benchmarks.density --trained="
+        + ",".join(workdir.name for workdir in workdirs),
         "seeds": [scores["seed"] for scores in runs],
         "steps": [scores["step"] for scores in runs],
         "checkpoint": scores.get("checkpoint", "latest"),

@@ -100,7 +100,7 @@ def main(argv: list[str]) -> None:
     }
     for name, summary in found.items():
         print(name, summary.get("verdict", summary.get("refused")))
-    results_file.write("measured_distortions", results)
+    print(results_file.write("measured_distortions", results))
 
 
 if __name__ == "__main__":

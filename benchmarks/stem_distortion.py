@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
         "materials": {k: list(v) for k, v in source.materials.items()},
         "num_examples": number,
     }
-    results_file.write(
+    written = results_file.write(
         "stem_distortion",
         common
         | {
@@ -73,7 +73,8 @@ def main(argv: list[str]) -> None:
         },
     )
     lines = (path / "metrics.jsonl").read_text().splitlines()
-    results_file.write(
+    print(written)
+    written = results_file.write(
         "stem_distortion_splits",
         common
         | {
@@ -92,6 +93,7 @@ def main(argv: list[str]) -> None:
             "table": distortion_table.split_rows(pooled),
         },
     )
+    print(written)
 
 
 if __name__ == "__main__":

@@ -134,6 +134,14 @@ def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> N
             writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
 
 
+def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> None:
+    (oxide,) = load_oxides((formula,))
+    means = {name: values["mean"] for name, values in summary["mean"].items()}
+    structure = mean_atoms(means, oxide, summary["cell_a"])
+    for ending in (".cif", ".xyz"):
+        ase.io.write(target.with_suffix(ending), structure)
+
+
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
@@ -151,6 +159,11 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             "measured images; train another variant."
         )
     images, detectors, pixel_a = read_images(config, files)
+    if config.prediction.oxide and not pixel_a:
+        raise ConfigError(
+            f"config.prediction.oxide={config.prediction.oxide!r}: atoms need a size, "
+            "and the file says none; set config.prediction.pixel_a."
+        )
     stack, lattice = _on_cells(config, images, detectors, pixel_a)
     rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
@@ -186,12 +199,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
     _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
-    if config.prediction.oxide and pixel_a:
-        (oxide,) = load_oxides((config.prediction.oxide,))
-        means = {name: values["mean"] for name, values in summary["mean"].items()}
-        structure = mean_atoms(means, oxide, spacing * pixel_a)
-        for ending in (".cif", ".xyz"):
-            ase.io.write(target.with_suffix(ending), structure)
+    if config.prediction.oxide:
+        _write_structure(target, config.prediction.oxide, summary)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
     picture = measured_maps(shown, cell_a, made, channels, rim, names)

@@ -14,7 +14,7 @@ from parallel.errors import RunError, is_of_lost_peer
 from parallel.manifest import why_not_good, write_manifest
 from parallel.mesh import is_first_process
 from parallel.named_leaves import from_named_leaves, named_leaves
-from parallel.run_log import log
+from parallel.rejected_steps import RejectedSteps, name_rejected
 
 FORMAT_VERSION = 2  # 1 had no manifest
 _STATE, _EXTRA = "state", "extra"
@@ -41,7 +41,7 @@ class Checkpointer:
         self.directory = pathlib.Path(directory).resolve()
         self._keep = keep
         self._writes = False
-        self._rejected: dict[int, str] = {}
+        self._rejected = RejectedSteps(self.directory)
         leave_out_abandoned_reads()
         self._manager = self._open()
 
@@ -66,23 +66,12 @@ class Checkpointer:
     def _start_writing(self) -> None:
         is_first, self._writes = not self._writes, True
         # Only the first process knows what it rejected, now or since it began to write.
-        if is_first or from_first(int(bool(self._rejected))):
+        if is_first or from_first(int(self._rejected.any())):
             self._manager.close()
             if is_first_process():
-                self._set_rejected_aside()
+                self._rejected.set_aside()
             from_first(0)  # nobody lists the steps before that is done
             self._manager = self._open()
-
-    def _set_rejected_aside(self) -> None:
-        """Keeps damaged steps for whoever wants to know, out of the way of new ones."""
-        aside = self.directory.with_name(f"{self.directory.name}-rejected")
-        for step in self._rejected:
-            aside.mkdir(exist_ok=True)
-            target = aside / str(step)
-            while target.exists():
-                target = target.with_name(f"{target.name}-again")
-            (self.directory / str(step)).rename(target)
-        self._rejected = {}
 
     def save(self, step: int, state: Any, extra: dict) -> None:
         """Saves `state` and the JSON-able `extra` as `step`; returns when complete.
@@ -169,44 +158,24 @@ class Checkpointer:
         if found == _ALL_BAD:
             raise RunError(
                 f"no checkpoint in {self.directory} can be trusted"
-                f"{self._newest_reason()}; {remedy}."
+                f"{self._rejected.newest()}; {remedy}."
             )
         return found if found >= 0 else None
 
     def _newest_good(self) -> int:
-        self._rejected = {}
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            why = self.why_not_good(step)
-            if why is None:
-                return step
-            self._rejected[step] = why
-            self._name_rejected(step, why)
-        return _ALL_BAD if self._rejected else -1
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        good = (s for s in steps if self._rejected.judge(s, self.why_not_good(s)))
+        return next(good, _ALL_BAD if steps else -1)
 
     def good_steps(self) -> list[int]:
         """Steps that are as they were written, oldest first, the same on all processes.
 
         Like `latest_step`, but of all steps, and that none is good is no error.
         """
-        good = []
-        if is_first_process():
-            for step in sorted(self._manager.all_steps()):
-                why = self.why_not_good(step)
-                if why is None:
-                    good.append(step)
-                elif self._rejected.get(step) != why:  # it is named once
-                    self._rejected[step] = why
-                    self._name_rejected(step, why)
-        return list_from_first(good)
-
-    def _newest_reason(self) -> str:
-        for step, why in self._rejected.items():
-            return f" (the newest, {step}: {why})"
-        return ""
-
-    def _name_rejected(self, step: int, why: str) -> None:
-        path = self.directory / str(step)
-        log.warning("checkpoint %s is passed over: %s.", path, why)
+        steps = sorted(self._manager.all_steps()) if is_first_process() else []
+        return list_from_first(
+            [s for s in steps if self._rejected.judge(s, self.why_not_good(s))]
+        )
 
     def why_not_good(self, step: int, *, read_all: bool = True) -> str | None:
         """Says what is wrong with a step, see `parallel.manifest.why_not_good`."""
@@ -221,7 +190,7 @@ class Checkpointer:
             if why is None:
                 complete.append(step)
             else:
-                self._name_rejected(step, why)
+                name_rejected(self.directory / str(step), why)
         return complete
 
     def agreed_steps(self) -> list[int]:

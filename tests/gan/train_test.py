@@ -1,4 +1,4 @@
-"""Laws of whole runs: exact resume, recovery of one label, sampling alone."""
+"""Laws of whole runs: exact resume, recovery of one label."""
 
 import json
 import os
@@ -14,40 +14,24 @@ import numpy as np
 import pytest
 
 from configs import digits
-from gan import inference
+from gan.check_config import Facts
 from gan.recovery import revert_stuck_entries
 from gan.setup import make_setup, make_step
 from gan.train import train_and_evaluate
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
 from parallel.workdir_lock import WorkdirLock
+from tests.gan.small_run import small_run_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def _config(num_steps=6, **changes):
-    config = digits.get_config("smoke")
-    config.num_steps = num_steps
-    config.evaluation.networks = ()
-    config.evaluation.best_metric = ""
-    for path, value in changes.items():
-        section, _, name = path.rpartition("__")
-        (config[section] if section else config)[name] = value
-    return config
-
-
 def _arrays(workdir, step):
     """Every array of a checkpoint, by name."""
-    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    setup = make_setup(small_run_config(), Facts(10, 1), jax.devices()[:1])
     checkpointer = Checkpointer(workdir / "checkpoints", keep=None)
     state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))
     return jax.device_get(state)
-
-
-def _facts():
-    from gan.check_config import Facts
-
-    return Facts(10, 1)
 
 
 def _losses(workdir):
@@ -62,18 +46,11 @@ def _assert_equal(left, right):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("uninterrupted")
-    train_and_evaluate(_config(6), str(workdir))
-    return workdir
-
-
 def test_a_run_that_was_stopped_ends_bit_for_bit_like_one_that_was_not(
     uninterrupted, tmp_path
 ):
-    train_and_evaluate(_config(4), str(tmp_path))
-    train_and_evaluate(_config(6), str(tmp_path))
+    train_and_evaluate(small_run_config(4), str(tmp_path))
+    train_and_evaluate(small_run_config(6), str(tmp_path))
     _assert_equal(_arrays(tmp_path, 6), _arrays(uninterrupted, 6))
     assert _losses(tmp_path) == _losses(uninterrupted)
 
@@ -82,7 +59,7 @@ def test_a_complete_run_says_so_and_changes_nothing(uninterrupted, tmp_path, cap
     shutil.copytree(uninterrupted, tmp_path / "run")
     before = _losses(tmp_path / "run")
     with caplog.at_level("INFO"):
-        assert train_and_evaluate(_config(6), str(tmp_path / "run")) == {}
+        assert train_and_evaluate(small_run_config(6), str(tmp_path / "run")) == {}
     assert "complete: step 6, config.num_steps=6" in caplog.text
     assert _losses(tmp_path / "run") == before
 
@@ -93,8 +70,8 @@ def test_a_checkpoint_is_continued_on_another_number_of_devices(
     one = jax.devices()[:1]
     with monkeypatch.context() as patch:
         patch.setattr(jax, "devices", lambda *args: one)
-        train_and_evaluate(_config(4), str(tmp_path))
-    train_and_evaluate(_config(6), str(tmp_path))
+        train_and_evaluate(small_run_config(4), str(tmp_path))
+    train_and_evaluate(small_run_config(6), str(tmp_path))
     found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
     for left, right in zip(
         jax.tree.leaves(found.generator.params),
@@ -108,7 +85,7 @@ _PROGRAM = """
 import sys
 from tests.gan.train_test import _config
 from gan.train import train_and_evaluate
-train_and_evaluate(_config(int(sys.argv[2])), sys.argv[1])
+train_and_evaluate(small_run_config(int(sys.argv[2])), sys.argv[1])
 """
 
 
@@ -147,12 +124,12 @@ def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
 def test_a_workdir_of_another_configuration_is_refused_and_left_alone(uninterrupted):
     before = (uninterrupted / "config.json").read_text()
     with pytest.raises(RunError, match="config.seed is 0 there and 7 here"):
-        train_and_evaluate(_config(6, seed=7), str(uninterrupted))
+        train_and_evaluate(small_run_config(6, seed=7), str(uninterrupted))
     assert (uninterrupted / "config.json").read_text() == before
 
 
 def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
-    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    setup = make_setup(small_run_config(), Facts(10, 1), jax.devices()[:1])
     checkpointer = Checkpointer(uninterrupted / "checkpoints", keep=None)
     good = checkpointer.restore(6, setup.abstract_state(setup.state_layout))
     expected = jax.device_get(good)
@@ -166,7 +143,7 @@ def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
 
 
 def test_a_label_that_only_skipped_a_step_keeps_what_it_learnt(uninterrupted):
-    setup = make_setup(_config(), _facts(), jax.devices()[:1])
+    setup = make_setup(small_run_config(), Facts(10, 1), jax.devices()[:1])
     checkpointer = Checkpointer(uninterrupted / "checkpoints", keep=None)
     good = checkpointer.restore(6, setup.abstract_state(setup.state_layout))
     learnt = jax.tree.map(
@@ -182,7 +159,7 @@ def test_a_label_that_only_skipped_a_step_keeps_what_it_learnt(uninterrupted):
 
 def test_who_is_refused_by_another_run_leaves_no_word_in_its_workdir(tmp_path):
     with WorkdirLock(tmp_path), pytest.raises(RunError, match="is in use"):
-        train_and_evaluate(_config(6), str(tmp_path))
+        train_and_evaluate(small_run_config(6), str(tmp_path))
     assert not (tmp_path / "config.json").exists()
 
 
@@ -227,7 +204,7 @@ def test_a_label_that_breaks_anywhere_is_named_and_mended_and_no_other_changes(
 
     monkeypatch.setattr("gan.train.make_step", make_poisoned_step)
     with caplog.at_level("WARNING"):
-        train_and_evaluate(_config(6), str(tmp_path))
+        train_and_evaluate(small_run_config(6), str(tmp_path))
     assert "label 3" in caplog.text
     assert "back to step 2" in caplog.text
     found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
@@ -255,7 +232,7 @@ def test_what_is_kept_as_the_best_is_healthy_in_every_label(tmp_path, monkeypatc
     config = digits.get_config("smoke")
     config.num_steps = config.evaluation.every_steps = 3
     train_and_evaluate(config, str(tmp_path))
-    setup = make_setup(config, _facts(), jax.devices()[:1])
+    setup = make_setup(config, Facts(10, 1), jax.devices()[:1])
     best = Checkpointer(tmp_path / "best", keep=None)
     state = best.restore(3, setup.abstract_state(setup.state_layout))
     for leaf in jax.tree.leaves(jax.device_get(state)):
@@ -264,77 +241,17 @@ def test_what_is_kept_as_the_best_is_healthy_in_every_label(tmp_path, monkeypatc
 
 def test_a_run_that_stopped_between_dispatches_is_not_passed_over(tmp_path):
     """Dispatches of 4 steps from step 2 on would meet no cadence and not the end."""
-    train_and_evaluate(_config(2), str(tmp_path))
+    train_and_evaluate(small_run_config(2), str(tmp_path))
     changes = {"parallel__steps_per_dispatch": 4, "checkpoint_every_steps": 4}
     changes |= {"log_every_steps": 4, "sample_every_steps": 4}
     changes |= {"evaluation__every_steps": 4}
     with pytest.raises(
         ValueError, match="steps_per_dispatch=4: does not divide step 2"
     ):
-        train_and_evaluate(_config(8, **changes), str(tmp_path))
+        train_and_evaluate(small_run_config(8, **changes), str(tmp_path))
 
 
 def test_a_run_leaves_pictures_numbers_and_its_configuration(uninterrupted):
     names = {path.name for path in uninterrupted.iterdir()}
     assert {"fakes-000004.png", "fakes-000006.png", "reals.png"} <= names
     assert {"config.json", "versions.json", "metrics.jsonl", "events"} <= names
-
-
-def test_sampling_needs_a_checkpoint_alone_and_repeats_itself(
-    uninterrupted, monkeypatch
-):
-    monkeypatch.setattr("gan.data.load", None)  # no data set
-    config, workdir = _config(), str(uninterrupted)
-    _, first = inference.sample(config, workdir, "latest", "3,5", 4, seed=0)
-    with np.load(first) as file:
-        images, labels = file["images"], file["labels"]
-    assert images.shape == (8, 16, 16, 1)
-    np.testing.assert_array_equal(labels, [3, 3, 3, 3, 5, 5, 5, 5])
-    _, second = inference.sample(config, workdir, "latest", "5", 2, seed=0)
-    with np.load(second) as file:  # fewer images of fewer labels: the same ones
-        np.testing.assert_array_equal(file["images"], images[4:6])
-    _, third = inference.sample(config, workdir, "latest", "mixture", 20, seed=1)
-    with np.load(third) as file:
-        assert len(set(file["labels"].tolist())) > 3
-
-
-def test_all_labels_and_long_lists_of_them_can_be_sampled(uninterrupted):
-    config, workdir = _config(), str(uninterrupted)
-    _, every = inference.sample(config, workdir, "latest", "all", 2, seed=0)
-    text = ",".join("0123456789" * 20)
-    _, listed = inference.sample(config, workdir, "latest", text, 1, seed=0)
-    with np.load(every) as file:
-        np.testing.assert_array_equal(file["labels"], np.repeat(np.arange(10), 2))
-    with np.load(listed) as file:
-        assert len(file["images"]) == 200
-
-
-def test_a_generator_that_knows_no_labels_is_asked_for_none(tmp_path):
-    config = _config(2, model__conditioning="none")
-    train_and_evaluate(config, str(tmp_path))
-    with pytest.raises(ValueError, match="knows no labels"):
-        inference.sample(config, str(tmp_path), "latest", "3,5", 4, seed=0)
-    _, drawn = inference.sample(config, str(tmp_path), "latest", "mixture", 4, seed=0)
-    with np.load(drawn) as file:
-        assert file.files == ["images"]
-
-
-def test_a_checkpoint_is_not_read_as_another_configuration(uninterrupted):
-    other = _config(optimizer__loss="hinge")
-    for use in (
-        lambda: inference.evaluate(other, str(uninterrupted), "latest"),
-        lambda: inference.sample(other, str(uninterrupted), "latest", "3", 1, seed=0),
-    ):
-        with pytest.raises(RunError, match="optimizer.loss is 'non_saturating' there"):
-            use()
-
-
-def test_sampling_refuses_what_is_no_label(uninterrupted):
-    for labels in ("10", "-1", "three", ""):
-        with pytest.raises(ValueError, match="from 0 to 9"):
-            inference.sample(_config(), str(uninterrupted), "latest", labels, 4, seed=0)
-
-
-def test_sampling_without_a_checkpoint_says_so(tmp_path):
-    with pytest.raises(RunError, match="no complete checkpoint"):
-        inference.sample(_config(), str(tmp_path), "best", "mixture", 4, seed=0)

@@ -2,7 +2,10 @@ import ase.io
 import numpy as np
 import pytest
 
+from configs import stem_distortion
+from inverse.distortion_predict import predict
 from inverse.distortion_structure import mean_atoms
+from inverse.errors import ConfigError
 from inverse.simulator.oxides import load_oxides
 
 NAMES = (
@@ -57,3 +60,12 @@ def test_a_shift_moves_its_atoms_and_cif_tells_the_same(tmp_path):
     np.testing.assert_allclose(
         distances(read, 22, 8), distances(moved, 22, 8), atol=1e-4
     )
+
+
+def test_atoms_of_an_image_without_a_size_are_refused(tmp_path):
+    config = stem_distortion.get_config("smoke")
+    config.prediction.oxide = "SrTiO3"
+    file = tmp_path / "image.npy"
+    np.save(file, np.random.default_rng(0).random((64, 64)))
+    with pytest.raises(ConfigError, match=r"SrTiO3.*config\.prediction\.pixel_a"):
+        predict(config, str(tmp_path), "latest", str(file))

@@ -83,7 +83,7 @@ def test_scores_of_other_names_do_not_compare(tmp_path):
 def test_a_damaged_best_is_named_and_the_next_score_takes_its_place(
     tmp_path, caplog, monkeypatch, when
 ):
-    monkeypatch.setattr("parallel.checkpoint.log.propagate", True)
+    monkeypatch.setattr("parallel.rejected_steps.log.propagate", True)
     best = BestCheckpoint(tmp_path / "best", larger_is_better=False)
     assert best.offer(10, "fid_r10", 1.0, numbers(1), {})
     if when == "before the run":

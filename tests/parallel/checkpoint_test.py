@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_model_is_refused_by_its_first_difference(
 def test_a_step_with_a_part_lost_is_passed_over_and_can_be_saved_again(
     open_checkpointer, tmp_path, caplog, monkeypatch, lost
 ):
-    monkeypatch.setattr("parallel.checkpoint.log.propagate", True)
+    monkeypatch.setattr("parallel.rejected_steps.log.propagate", True)
     open_checkpointer().save(1, numbers(1), {})
     half = tmp_path / "checkpoints" / "2"
     shutil.copytree(tmp_path / "checkpoints" / "1", half)

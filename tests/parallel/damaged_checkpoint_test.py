@@ -18,7 +18,7 @@ GOLDEN = pathlib.Path(__file__).parent / "golden_checkpoint"
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    monkeypatch.setattr("parallel.checkpoint.log.propagate", True)
+    monkeypatch.setattr("parallel.rejected_steps.log.propagate", True)
     path = tmp_path / "checkpoints"
     writer = Checkpointer(path, keep=3)
     for step in (1, 2, 3):

@@ -49,6 +49,12 @@ def test_damaged_words_are_none(tmp_path, content):
     assert LastWords(tmp_path, 7).heard() is None
 
 
+def test_damaged_words_of_one_do_not_hide_those_of_another(tmp_path):
+    (tmp_path / "7-process-1.json").write_bytes(b"")
+    _said(tmp_path, 7, 2)
+    assert LastWords(tmp_path, 7).heard() == ("process 2 on h failed: no disk", ERROR)
+
+
 def test_a_loss_is_no_reason(tmp_path):
     _said(tmp_path, 7, 1, exit_code=LOST)
     assert LastWords(tmp_path, 7).heard() is None
