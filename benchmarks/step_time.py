@@ -25,6 +25,7 @@ from benchmarks.peer_process import PeerProcess
 from inverse import factories
 from inverse.check_config import check_config
 from inverse.setup import make_setup, make_step
+from parallel.compiler_options import convolution_options
 from parallel.production_order import program_flops
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Of the network.")
@@ -86,7 +87,10 @@ class ForwardAndBackward:
         network = factories.make_network(config)
         state = setup.create_state()
         batch = _batch(config)
-        gradients = jax.jit(jax.value_and_grad(factories.make_loss(network)))
+        gradients = jax.jit(
+            jax.value_and_grad(factories.make_loss(network)),
+            compiler_options=convolution_options(jax.default_backend()),
+        )
         operands = (state.params, state.batch_stats, batch["input"])
         self._operands = jax.device_put((*operands, batch["target"]))
         self._gradients = gradients.lower(*self._operands).compile()

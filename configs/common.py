@@ -65,7 +65,7 @@ def gan_base() -> ml_collections.ConfigDict:
     config.parallel = parallel = ml_collections.ConfigDict()
     parallel.entry_loop = "auto"  # or dispatch, unroll, scan, vmap, chunk
     parallel.chunk_size = 10  # pairs per vmap, for chunk
-    parallel.steps_per_dispatch = 1
+    parallel.steps_per_dispatch = 1  # more are a compiled loop, slow on a CPU
     parallel.compilation_cache_dir = ""  # empty: the user's cache; or "off"
 
     config.evaluation = evaluation = ml_collections.ConfigDict()

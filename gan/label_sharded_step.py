@@ -30,9 +30,9 @@ _EVERYWHERE = PartitionSpec()
 def fastest_loop(platform: str) -> str:
     """The loop to take on `platform` unless another is asked for.
 
-    On "cpu", programs with grouped convolutions or with convolutions inside compiled
-    loops ran 2 to 6 times slower; "unroll" runs as fast as "dispatch" or a little
-    faster, but takes ten times as long to compile, and longer with every pair
+    On "cpu", programs with grouped convolutions ran 2 times slower, those with
+    convolutions inside compiled loops 30 times; "unroll" runs as fast as "dispatch" or
+    a little faster, but takes eight times as long to compile, longer with every pair
     (benchmarks/results/entry_loop_cpu.json). Accelerators want the grouped form; it was
     not measured there yet.
     """
