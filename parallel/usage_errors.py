@@ -26,6 +26,8 @@ def _in_our_words(text: str) -> str:
     # Its line end is escaped for a field, and there is none for a section.
     if found := re.search(r"(\w+)\W+n?Did you mean \W*(\w+)\W", text):
         return f"config has no field {found[1]!r}; did you mean {found[2]!r}?"
+    if found := re.fullmatch(r"\W*(\w+)\W*", text):  # nothing was like it
+        return f"config has no field {found[1]!r}; --dry_run prints all there are"
     if found := re.search(r"Found (--config\.\S+) in argv before", text):
         return f"{found[1]}: --config=FILE must come before it"
     text = re.sub(r"invalid literal for \w+\(\).*", "must be a whole number", text)

@@ -48,6 +48,11 @@ MISTAKES = {
         2,
         "did you mean 'latent_size'",
     ),
+    "a field like none": (
+        (DIGITS, "--config.optimizer.learning_rat=3"),
+        2,
+        "no field 'learning_rat'; --dry_run prints all",
+    ),
     "wrong type": ((DIGITS, "--config.num_steps=many", "--dry_run"), 2, "num_steps"),
     "wrong value": (
         (DIGITS, "--config.optimizer.loss=hing", "--dry_run"),

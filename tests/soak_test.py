@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from parallel.time_report import print_report, read_report
-from tests.gan.train_test import _arrays
+from tests.gan.small_run import saved_arrays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEPS, EVERY = 2000, 50
@@ -105,7 +105,7 @@ def test_two_thousand_steps_with_random_faults(tmp_path, capsys):
     assert len(report.processes) == len(codes)
     assert (broken / "checkpoints-rejected").is_dir()
     # All but the label that was made NaN is what it would have been, to the bit.
-    found, expected = _arrays(broken, STEPS), _arrays(whole, STEPS)
+    found, expected = saved_arrays(broken, STEPS), saved_arrays(whole, STEPS)
     others = [label for label in range(10) if label != BROKEN]
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(a[others], b[others])

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from parallel.time_report import read_report
-from tests.gan.train_test import _arrays
+from tests.gan.small_run import saved_arrays
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIGITS = (
@@ -122,7 +122,7 @@ def test_sigterm_to_one_of_two_saves_one_step_and_goes_on_bit_for_bit(tmp_path):
     assert (stopped / "checkpoints" / str(step) / "manifest.json").exists()
     for workdir in (stopped, whole):
         _complete(workdir, range(2), step + 4)
-    _assert_same(_arrays(stopped, step + 4), _arrays(whole, step + 4))
+    _assert_same(saved_arrays(stopped, step + 4), saved_arrays(whole, step + 4))
 
 
 @pytest.mark.slow
@@ -211,7 +211,7 @@ def test_one_of_three_is_lost_and_named_and_the_restart_is_the_same_to_the_bit(
     steps = 2 + max(int(path.name) for path in saved if path.name.isdigit())
     for workdir in (lost, whole):
         _complete(workdir, range(3), steps, *shared)
-    _assert_same(_arrays(lost, steps), _arrays(whole, steps))
+    _assert_same(saved_arrays(lost, steps), saved_arrays(whole, steps))
 
 
 @pytest.mark.slow

@@ -21,17 +21,9 @@ from gan.train import train_and_evaluate
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
 from parallel.workdir_lock import WorkdirLock
-from tests.gan.small_run import small_run_config
+from tests.gan.small_run import saved_arrays, small_run_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _arrays(workdir, step):
-    """Every array of a checkpoint, by name."""
-    setup = make_setup(small_run_config(), Facts(10, 1), jax.devices()[:1])
-    checkpointer = Checkpointer(workdir / "checkpoints", keep=None)
-    state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))
-    return jax.device_get(state)
 
 
 def _losses(workdir):
@@ -51,7 +43,7 @@ def test_a_run_that_was_stopped_ends_bit_for_bit_like_one_that_was_not(
 ):
     train_and_evaluate(small_run_config(4), str(tmp_path))
     train_and_evaluate(small_run_config(6), str(tmp_path))
-    _assert_equal(_arrays(tmp_path, 6), _arrays(uninterrupted, 6))
+    _assert_equal(saved_arrays(tmp_path, 6), saved_arrays(uninterrupted, 6))
     assert _losses(tmp_path) == _losses(uninterrupted)
 
 
@@ -72,7 +64,7 @@ def test_a_checkpoint_is_continued_on_another_number_of_devices(
         patch.setattr(jax, "devices", lambda *args: one)
         train_and_evaluate(small_run_config(4), str(tmp_path))
     train_and_evaluate(small_run_config(6), str(tmp_path))
-    found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
+    found, expected = saved_arrays(tmp_path, 6), saved_arrays(uninterrupted, 6)
     for left, right in zip(
         jax.tree.leaves(found.generator.params),
         jax.tree.leaves(expected.generator.params),
@@ -83,7 +75,7 @@ def test_a_checkpoint_is_continued_on_another_number_of_devices(
 
 _PROGRAM = """
 import sys
-from tests.gan.train_test import _config
+from tests.gan.small_run import small_run_config
 from gan.train import train_and_evaluate
 train_and_evaluate(small_run_config(int(sys.argv[2])), sys.argv[1])
 """
@@ -117,7 +109,7 @@ def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
     assert max(steps) < 40, "it was killed too late to prove anything"
     for workdir in (killed, whole):
         assert _in_a_process(workdir, 40).wait() == 0
-    _assert_equal(_arrays(killed, 40), _arrays(whole, 40))
+    _assert_equal(saved_arrays(killed, 40), saved_arrays(whole, 40))
     assert _losses(killed) == _losses(whole)
 
 
@@ -207,7 +199,7 @@ def test_a_label_that_breaks_anywhere_is_named_and_mended_and_no_other_changes(
         train_and_evaluate(small_run_config(6), str(tmp_path))
     assert "label 3" in caplog.text
     assert "back to step 2" in caplog.text
-    found, expected = _arrays(tmp_path, 6), _arrays(uninterrupted, 6)
+    found, expected = saved_arrays(tmp_path, 6), saved_arrays(uninterrupted, 6)
     others = [label for label in range(10) if label != 3]
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(a[others], b[others])
