@@ -22,11 +22,13 @@ $(INSTALLED): $(REQUIREMENTS) requirements-common.txt
 demo: setup
 	$(RUN) main.py --config=configs/digits.py --workdir=runs/demo
 
+# Two at a time: small programs leave a second core idle, and each takes 2 GiB.
 test: setup
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=loadfile
 
 test-slow: setup
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m "slow and not alone" --numprocesses=2 --dist=loadfile
+	$(RUN) -m pytest -m alone
 
 lint: setup
 	$(RUN) -m ruff format --check .
@@ -41,6 +43,10 @@ peers:
 	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
 	"$$python" -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet "torch==2.13.0" numpy
+	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
+	"$$python" -m venv .venv-fidelity
+	@# Of its own: its torchvision and the torch that is measured need not be of one build.
+	.venv-fidelity/bin/python -m pip install --quiet "torch-fidelity==0.4.0"
 	@python=$$(sh jobs/find_python.sh --all | tail -n 1) && \
 	"$$python" -m venv .venv-abtem
 	.venv-abtem/bin/python -m pip install --quiet "abtem==1.0.11" pyfftw

@@ -1,5 +1,6 @@
 """The one door: python main.py --config=configs/cifar100.py --workdir=runs/c100."""
 
+import signal
 import sys
 import time
 
@@ -22,7 +23,7 @@ from inverse.simulator.errors import SimulatorError
 from inverse.write_set import write_set
 from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
-from parallel.exit_codes import ERROR, INTERRUPTED
+from parallel.exit_codes import ERROR, INTERRUPTED, USAGE
 from parallel.fault_injection import parse_faults
 from parallel.last_words import LastWords, exchange_last_words
 from parallel.preemption import Stopped
@@ -68,7 +69,10 @@ _INPUT = flags.DEFINE_string(
     "input", None, "With --mode=predict: the file, or several joined by commas."
 )
 _DEVICES = flags.DEFINE_integer(
-    "devices", None, "With --mode=plan: also predict a run on that many.", lower_bound=1
+    "devices",
+    None,
+    "With --mode=plan or --dry_run: describe a run on that many.",
+    lower_bound=1,
 )
 _FRESH = flags.DEFINE_bool(
     "fresh", False, "Move old checkpoints away and start over, once a batch job."
@@ -118,8 +122,6 @@ def _by_hand() -> tuple[str | None, int | None, int | None]:
 
 
 def _look_at_what_there_is() -> int:
-    if _MODE.value == "doctor":
-        return ERROR if doctor.examine() else 0
     if _WORKDIR.value is None:
         raise ConfigError(f"--workdir is missing: name the one to {_MODE.value}.")
     if _MODE.value == "report":
@@ -139,12 +141,16 @@ def _run() -> None:
         raise ConfigError(
             f"config.workload={config.workload!r}: choose {', '.join(workloads)}."
         )
+    if _DRY_RUN.value and _MODE.value in ("evaluate", "sample", "predict"):
+        raise ConfigError(
+            f"--dry_run: describes a training; with --mode={_MODE.value} leave it out."
+        )
     workloads[config.workload](config)
 
 
 def _run_gan(config) -> None:
     if _DRY_RUN.value:
-        gan_describe.describe(config)
+        gan_describe.describe(config, _DEVICES.value)
     elif _WORKDIR.value is None:
         raise ConfigError("--workdir is missing: name a directory for the run.")
     elif _MODE.value == "train":
@@ -223,7 +229,12 @@ def main(argv: list[str]) -> int:
         print(f"error: unexpected arguments: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
     words = LastWords()
+    # A script's shell starts what runs beside it deaf to Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        if _MODE.value == "doctor":  # looks before it joins the others
+            return leave(ERROR if doctor.examine(*_by_hand()) else 0)
         launch = mesh.initialize(*_by_hand())
         run_log.start()
         if launch is not None:
@@ -240,7 +251,9 @@ def main(argv: list[str]) -> int:
         if _TRACEBACK.value:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return leave(2 if isinstance(error, _USAGE_ERRORS) else 1, str(error), words)
+        usage = isinstance(error, _USAGE_ERRORS)
+        code = USAGE if usage else getattr(error, "exit_code", ERROR)
+        return leave(code, str(error), words)
     except OSError as error:  # a full or read-only disk
         if _TRACEBACK.value:
             raise

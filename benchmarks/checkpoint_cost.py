@@ -138,7 +138,7 @@ def main(argv: list[str]) -> None:
     results_file.write(
         "checkpoint_cost",
         {
-            "command": "python -m benchmarks.checkpoint_cost",
+            "command": results_file.command(),
             "title": "What verified checkpoints cost",
             "rounds": _ROUNDS.value,
             "median_seconds": runs,

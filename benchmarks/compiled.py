@@ -211,7 +211,8 @@ def main(argv: list[str]) -> None:
             if name in runs and not _AGAIN.value:
                 continue
             print(f"{name}, beside {DEFAULT}", flush=True)
-            runs[name] = compare(name, WORKLOADS[workload], TARGETS[target])
+            made = compare(name, WORKLOADS[workload], TARGETS[target])
+            runs[name] = {"date": results_file.today(), **made}
             results = {
                 "command": "make compiled",
                 "kind": "a model of the compiler's schedule, not measured",

@@ -3,11 +3,8 @@
 python -m benchmarks.control_plane [--ranks=6,27600] [--tensors=32,161]
 """
 
-import dataclasses
-
 from absl import app, flags
 
-from benchmarks import results_file
 from parallel import control_plane_table
 
 _RANKS = flags.DEFINE_list(
@@ -19,18 +16,12 @@ _TENSORS = flags.DEFINE_list(
 
 
 def main(argv: list[str]) -> None:
-    """Prints the table and writes results/control_plane.json."""
+    """Prints the table; `benchmarks.tables` writes that of the default sizes."""
     del argv
     rows = control_plane_table.compare_all(
         tuple(map(int, _RANKS.value)), tuple(map(int, _TENSORS.value))
     )
     print(control_plane_table.table(rows))
-    results = {
-        "command": "python -m benchmarks.control_plane",
-        "kind": "messages counted in a simulation; latency modelled, not measured",
-        "per_step": [dataclasses.asdict(row) for row in rows],
-    }
-    print(results_file.write("control_plane", results))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main(argv: list[str]) -> None:
         for name, milliseconds in table[title].items():
             print(f"  {name:34s} {milliseconds:8.2f} ms")
     results = {
-        "command": "python -m benchmarks.convolution",
+        "command": results_file.command(),
         "batch_size": _BATCH_SIZE.value,
         "median_ms": table,
     }

@@ -50,13 +50,17 @@ def main(argv: list[str]) -> None:
             f"{compile_seconds[loop]} s"
         )
     results = {
-        "command": "python -m benchmarks.entry_loop",
+        "command": results_file.command(),
         "entries": _ENTRIES.value,
         "features": features,
         "channels": _CHANNELS.value,
         "batch_size": _BATCH_SIZE.value,
         "dtype": _DTYPE.value,
         "median_ms_per_step_of_all_pairs": medians,
+        "all_ms_per_step_of_all_pairs": {
+            loop: [round(1e3 * seconds, 1) for seconds in seen]
+            for loop, seen in times.items()
+        },
         "seconds_to_first_step": compile_seconds,
     }
     print(results_file.write(f"entry_loop_{jax.default_backend()}", results))

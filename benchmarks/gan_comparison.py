@@ -5,7 +5,8 @@ python -m benchmarks.gan_comparison --config=configs/mnist.py --seeds=3 \
 
 All variants see as many training images in as many updates of as many parameters:
 N pairs take S steps of B images each, the one pair of a baseline takes N * S steps of
-B images. Runs that are complete in --workdir are not repeated.
+B images. Runs that are complete in --workdir are not repeated, and variants that
+--variants does not name stay in the results as they are.
 """
 
 import json
@@ -34,7 +35,6 @@ COLUMNS = {
     "is_mean_": "IS",
     "precision_": "precision",
     "recall_": "recall",
-    "images_per_second": "images/s",
 }
 
 
@@ -113,19 +113,27 @@ def markdown(rows: dict[str, dict[str, str]]) -> str:
 def main(argv: list[str]) -> None:
     """Runs what is missing and writes results/gan_comparison_NAME.json."""
     del argv
+    name = f"gan_comparison_{pathlib.Path(_CONFIG.value).stem}"
+    command = (
+        f"python -m benchmarks.gan_comparison --config={_CONFIG.value} "
+        f"--variants={','.join(_VARIANTS.value)} --seeds={_SEEDS.value}"
+    )
+    fields = [x for x in _SET.value if not x.startswith("dataset.data_dir")]
     runs = {
         variant: [_run(variant, seed) for seed in range(_SEEDS.value)]
         for variant in _VARIANTS.value
     }
+    earlier = results_file.read(name)
+    others = results_file.kept(earlier, fields, _VARIANTS.value)
+    runs = {variant: other["runs"] for variant, other in others.items()} | runs
     table = markdown({variant: _row(seen) for variant, seen in runs.items()})
     print(table)
-    name = f"gan_comparison_{pathlib.Path(_CONFIG.value).stem}"
     results = {
-        "command": f"python -m benchmarks.gan_comparison --config={_CONFIG.value} "
-        f"--variants={','.join(_VARIANTS.value)} --seeds={_SEEDS.value}",
-        "fields": [x for x in _SET.value if not x.startswith("dataset.data_dir")],
+        "command": command,
+        "fields": fields,
         "table": table.splitlines(),
         "runs": runs,
+        "made": {variant: other["made"] for variant, other in others.items()},
     }
     print(results_file.write(name, results))
 

@@ -76,9 +76,7 @@ def main(argv: list[str]) -> None:
             times[name].append(contender.seconds(_STEPS.value) / _STEPS.value)
     medians = {name: statistics.median(seen) for name, seen in times.items()}
     results = {
-        "command": f"python -m benchmarks.gan_step --pairs={_PAIRS.value} "
-        f"--devices={_DEVICES.value} --features={','.join(_FEATURES.value)} "
-        f"--channels={_CHANNELS.value} --batch_size={_BATCH_SIZE.value}",
+        "command": results_file.command(),
         "pairs": _PAIRS.value,
         "devices": _DEVICES.value,
         "features": _FEATURES.value,

@@ -122,6 +122,28 @@ def _draw(rows: Sequence[tuple[str, ...]]):
     return draw if ours else None
 
 
+def _made_with(results: dict) -> list[str]:
+    """A note for each command that made some of the variants."""
+    by_source = {}
+    for variant in results.get("runs", {}):
+        note = source(results.get("made", {}).get(variant, results))
+        by_source.setdefault(note, []).append(METHODS[variant])
+    return [
+        f"{' and '.join(methods)}: {line}"
+        for note, methods in by_source.items()
+        for line in note
+    ]
+
+
+def _each_seed(results: dict) -> list[str]:
+    """A note with the FIDs that the means are of."""
+    said = []
+    for variant, runs in results.get("runs", {}).items():
+        values = [v for run in runs for name, v in run.items() if name[:4] == "fid_"]
+        said.append(f"{METHODS[variant]} {', '.join(f'{v:.2f}' for v in values)}")
+    return [f"FID of each seed: {'; '.join(said)}"] if said else []
+
+
 def make(directory: pathlib.Path, workdirs: Sequence[str] = ()) -> list[Table]:
     """The table of scores, from results/gan_comparison_*.json and finished runs."""
     rows, notes = [], []
@@ -130,8 +152,8 @@ def make(directory: pathlib.Path, workdirs: Sequence[str] = ()) -> list[Table]:
         for variant, method in METHODS.items():
             rows += _rows(dataset, method, results.get("runs", {}).get(variant, []))
         rows += _published_rows(dataset)
-        if results:
-            notes += [f"{dataset}: {line}" for line in source(results)]
+        about = [*_made_with(results), *_each_seed(results)]
+        notes += [f"{dataset}, {line}" for line in about]
     rows += rows_of_workdirs(workdirs)
     notes.append(
         "Scores in the features of different networks have different scales. Mean ± "

@@ -206,7 +206,7 @@ def main(argv: list[str]) -> None:
     matrix = matrix_speed(rounds)
     print(matrix)
     results = {
-        "command": "python -m benchmarks.simulator",
+        "command": results_file.command(),
         "peer": "abTEM 1.0.11",
         "slices": _SLICES,
         "threads": threads,

@@ -12,35 +12,93 @@ BACK_ENDS = {"cpu": "CPU", "gpu": "GPU"}
 
 # Pairs that take a step -> how the file of results says so.
 PAIRS = {1: "", 10: "10_pairs_", 100: "100_pairs_"}
+# The published network's channels; others are named.
+PUBLISHED_FEATURES = [512, 256, 128]
+# On a CPU, of the peer's speed.
+PAIRS_TARGETS, DENSITY_TARGET = {1: 1.0, 10: 1.2}, 0.9
+COLUMNS = ("what", "ours", "best peer", "our time / the peer's")
+COLUMNS += ("our speed / the peer's",)
 
 
-def _step_rows(results: dict, pairs: int, name: str) -> list[tuple[str, ...]]:
-    what = "one DC-GAN training step" if pairs == 1 else f"one step of {pairs} pairs"
-    what = f"{what}, {name}"
-    medians = results.get("median_ms_per_step", {})
-    if not medians:
-        return [(what, NOT_RUN, NOT_RUN, NOT_RUN)]
+def _spread(median: float, every: list[float], decimals: int = 0) -> str:
+    """The median and, of several runs that were kept, the least and the most."""
+    if len(every) < 2:
+        return f"{median:.{decimals}f}"
+    return (
+        f"{median:.{decimals}f} ({min(every):.{decimals}f}-{max(every):.{decimals}f})"
+    )
+
+
+def _of_channels(results: dict) -> str:
+    features = list(map(int, results["features"]))
+    if features == PUBLISHED_FEATURES:
+        return ""
+    return f" of {'-'.join(map(str, features))} channels"
+
+
+def _row(
+    what: str,
+    medians: dict[str, float],
+    every: dict[str, list[float]],
+    torch: str,
+    target: float | None,
+) -> tuple[str, ...]:
+    """Our fastest beside the fastest peer; every[name] are the runs of a median."""
     peers = {peer: ms for peer, ms in medians.items() if peer.startswith("torch")}
-    best = min(peers, key=peers.get, default=None)
     own = {loop: ms for loop, ms in medians.items() if loop not in peers}
-    ours = f"{min(own.values()):.0f} ms"
-    if best is None:
-        return [(what, ours, NOT_RUN, NOT_RUN)]
-    ratio = f"{results['time_over_torch_best']:.2f}"
-    theirs = f"{peers[best]:.0f} ms ({best} {results['torch']})"
-    return [(what, ours, theirs, ratio)]
+    fastest = min(own, key=own.get)
+    ours = f"{_spread(own[fastest], every.get(fastest, []))} ms"
+    if not peers:
+        return (what, ours, *[NOT_RUN] * 3)
+    best = min(peers, key=peers.get)
+    theirs = f"{_spread(peers[best], every.get(best, []))} ms ({best} {torch})"
+    speed = peers[best] / own[fastest]
+    held = "met" if target and speed >= target else "missed"
+    told = f" (target {target}: {held})" if target else ""
+    return (what, ours, theirs, f"{1 / speed:.2f}", f"{speed:.2f}{told}")
+
+
+def _step_row(results: dict, pairs: int, back_end: str) -> tuple[str, ...]:
+    what = "one DC-GAN training step" if pairs == 1 else f"one step of {pairs} pairs"
+    name = BACK_ENDS[back_end]
+    if not results:
+        return (f"{what}, {name}", *[NOT_RUN] * 4)
+    return _row(
+        f"{what}{_of_channels(results)}, {name}",
+        results["median_ms_per_step"],
+        results["all_ms_per_step"],
+        results.get("torch", ""),
+        PAIRS_TARGETS.get(pairs) if back_end == "cpu" else None,
+    )
+
+
+def _density_row(results: dict, back_end: str) -> tuple[str, ...]:
+    what, name = "forward and backward of FC-DenseNet", BACK_ENDS[back_end]
+    medians = results.get("median_ms_forward_and_backward")
+    if medians is None:
+        return (f"{what}, {name}", *[NOT_RUN] * 4)
+    batch_size = results["dense_layer"].partition("x")[0]
+    return _row(
+        f"{what}, batch {batch_size}, {name}",
+        medians,
+        results.get("all_ms_forward_and_backward", {}),
+        results["torch"],
+        DENSITY_TARGET if back_end == "cpu" else None,
+    )
 
 
 def _loop_rows(results: dict, name: str) -> list[tuple[str, ...]]:
     if not results:
-        return [(f"ten pairs on one device, {name}", *[NOT_RUN] * 3)]
+        return [(f"ten pairs on one device, {name}", *[NOT_RUN] * 4)]
     first = results["seconds_to_first_step"]
+    every = results.get("all_ms_per_step_of_all_pairs", {})
+    what = f"{results['entries']} pairs{_of_channels(results)} on one device, {name}"
     return [
         (
-            f"{results['entries']} pairs on one device, {name}, by {loop}",
-            f"{ms:.0f} ms, {first[loop]:.0f} s to the first step",
-            NOT_RUN,
-            NOT_RUN,
+            f"{what}, by {loop}",
+            f"{_spread(ms, every.get(loop, []))} ms, {first[loop]:.0f} s to the first "
+            "step",
+            *[NOT_RUN] * 3,
         )
         for loop, ms in results["median_ms_per_step_of_all_pairs"].items()
     ]
@@ -55,15 +113,20 @@ def speed(directory: pathlib.Path) -> list[Table]:
             for pairs, several in PAIRS.items()
         }
         loop = read(directory, f"entry_loop_{back_end}")
-        for pairs, step in steps.items():
-            rows += _step_rows(step, pairs, name)
+        density = read(directory, f"step_time_{back_end}")
+        rows += [_step_row(step, pairs, back_end) for pairs, step in steps.items()]
         rows += _loop_rows(loop, name)
-        for results in (*steps.values(), loop):
+        rows.append(_density_row(density, back_end))
+        for results in (*steps.values(), loop, density):
             notes += source(results) if results else []
         for peer, ms in steps[1].get("median_ms_per_step", {}).items():
             bars[f"{name} step\n{peer}"] = ms
         for how, ms in loop.get("median_ms_per_step_of_all_pairs", {}).items():
             bars[f"{name}, {loop['entries']} pairs\n{how}"] = ms
+    notes.append(
+        "Medians of interleaved runs; in brackets the least and the most, where the "
+        "single runs were kept."
+    )
 
     def draw(axes):
         axes.barh(list(bars), list(bars.values()))
@@ -75,7 +138,7 @@ def speed(directory: pathlib.Path) -> list[Table]:
         Table(
             "speed",
             "Time of training steps",
-            ("what", "ours", "best peer", "our time / the peer's"),
+            COLUMNS,
             tuple(rows),
             tuple(notes),
             draw if bars else None,
@@ -109,31 +172,34 @@ def rates(directory: pathlib.Path) -> list[Table]:
     ]
 
 
+def _start_row(name: str, run: dict | None) -> tuple[str, ...]:
+    if run is None:
+        return (name, *[NOT_RUN] * (1 + 2 * len(STATES)))
+    seconds, cores = [], []
+    for state in STATES:
+        seen = run[state]
+        every = seen["all_seconds_to_first_step"]
+        seconds.append(_spread(seen["median_seconds_to_first_step"], every, 1))
+        every = seen.get("all_core_seconds", [])
+        cores.append(_spread(seen["median_core_seconds"], every, 1))
+    return (name, f"{len(seen['all_seconds_to_first_step'])}", *seconds, *cores)
+
+
 def start_up(directory: pathlib.Path) -> list[Table]:
     """Seconds from the command to the end of the first step."""
     results = read(directory, "start_up_cpu")
     measured = results.get("runs", {})
 
-    def cells(field):
-        return [
-            [f"{measured[name][state][field]:.1f}" for state in STATES]
-            if name in measured
-            else [NOT_RUN] * len(STATES)
-            for name in RUNS
-        ]
-
-    seconds, cores = cells("median_seconds_to_first_step"), cells("median_core_seconds")
-    rows = tuple(
-        (name, *s, *c) for name, s, c in zip(RUNS, seconds, cores, strict=True)
-    )
-    columns = ("run", *(f"{state} [s]" for state in STATES))
+    rows = tuple(_start_row(name, measured.get(name)) for name in RUNS)
+    columns = ("run", "runs of each", *(f"{state} [s]" for state in STATES))
     columns += tuple(f"{state} [core-s]" for state in STATES)
 
     def draw(axes):
         for offset, state in zip((-0.27, 0, 0.27), STATES, strict=True):
             bars = [
-                (i + offset, float(row[1 + list(STATES).index(state)] or 0))
-                for i, row in enumerate(rows)
+                (i + offset, measured[name][state]["median_seconds_to_first_step"])
+                for i, name in enumerate(RUNS)
+                if name in measured
             ]
             axes.bar(*zip(*bars, strict=True), 0.27, label=state)
         axes.set_xticks(range(len(rows)), list(RUNS))
@@ -149,7 +215,8 @@ def start_up(directory: pathlib.Path) -> list[Table]:
             (
                 *source(results),
                 "cold: nothing cached. warm: the same command again. compiled anew: as "
-                "warm, without the compiled programs that are kept. Medians. "
+                "warm, without the compiled programs that are kept. Of "
+                "several runs the median, in brackets the least and the most. "
                 "Core-seconds do not depend on what else the machine did meanwhile; "
                 "seconds do.",
             ),

@@ -98,6 +98,7 @@ def measure(arguments: list[str], rounds: int) -> dict[str, dict]:
             "median_core_seconds": round(
                 statistics.median(run["core"] for run in runs), 1
             ),
+            "all_core_seconds": [round(run["core"], 1) for run in runs],
             "all_seconds_to_first_step": [round(r["first_step"], 1) for r in runs],
             "all_seconds_to_first_line": [round(r["first_line"], 1) for r in runs],
         }
@@ -118,7 +119,7 @@ def main(argv: list[str]) -> None:
             arguments = [*arguments, f"--config.dataset.data_dir={_DATA_DIR.value}"]
         print(name)
         results[name] = measure(arguments, _ROUNDS.value)
-    content = {"command": "python -m benchmarks.start_up", "runs": results}
+    content = {"command": results_file.command(), "runs": results}
     print(results_file.write(f"start_up_{jax.default_backend()}", content))
 
 

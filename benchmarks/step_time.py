@@ -134,16 +134,21 @@ def _product_tflops(dtype: str) -> float:
     return 2 * n**3 / min(times) / 1e12
 
 
-def _measured(contenders: dict, seconds_between: float = 0.0) -> dict[str, float]:
-    """Median milliseconds of a step of each, interleaved."""
+def _measured(contenders: dict, seconds_between: float = 0.0) -> dict[str, list[float]]:
+    """Milliseconds of a step of each, interleaved."""
     times = {name: [] for name in contenders}
     for contender in contenders.values():
         contender.seconds(1)
     for _ in range(_ROUNDS.value):
         for name, contender in contenders.items():
             time.sleep(seconds_between)
-            times[name].append(contender.seconds(_STEPS.value) / _STEPS.value)
-    return {name: round(1e3 * statistics.median(t), 3) for name, t in times.items()}
+            seconds = contender.seconds(_STEPS.value) / _STEPS.value
+            times[name].append(round(1e3 * seconds, 3))
+    return times
+
+
+def _medians(times: dict[str, list[float]]) -> dict[str, float]:
+    return {name: round(statistics.median(seen), 3) for name, seen in times.items()}
 
 
 def _rates(config) -> dict:
@@ -152,7 +157,7 @@ def _rates(config) -> dict:
     for size in map(int, _BATCH_SIZES.value):
         config.per_device_batch_size = size
         config.dataset.num_examples = 0
-        milliseconds = _measured({"step": TrainingStep(config)})["step"]
+        milliseconds = _medians(_measured({"step": TrainingStep(config)}))["step"]
         table[str(size)] = {
             "ms_per_step": milliseconds,
             "tflops": round(size * work / milliseconds / 1e9, 5),
@@ -165,7 +170,7 @@ def _layouts(config) -> dict:
     layers = {layout: DenseLayer(config, layout) for layout in LAYOUTS}
     return {
         "dense_layer": layers["NHWC"].what,
-        "median_ms_of_dense_layer": _measured(layers),
+        "median_ms_of_dense_layer": _medians(_measured(layers)),
     }
 
 
@@ -178,13 +183,15 @@ def _beside_pytorch(config) -> dict:
     }
     if jax.default_backend() == "gpu":
         contenders["torch compiled"] = _peer(config, "--channels_last", "--compiled")
-    medians = _measured(contenders, seconds_between=0.5)
+    times = _measured(contenders, seconds_between=0.5)
+    medians = _medians(times)
     peers = {n: ms for n, ms in medians.items() if n != "jax"}
     version = contenders["torch"].version
     for name in peers:
         contenders[name].close()
     return {
         "torch": version,
+        "all_ms_forward_and_backward": times,
         "median_ms_forward_and_backward": medians,
         "speed_over_torch_best": round(min(peers.values()) / medians["jax"], 3),
     }
@@ -195,7 +202,7 @@ def main(argv: list[str]) -> None:
     del argv
     config = _CONFIG.value
     check_config(config)
-    results = {"command": f"python -m benchmarks.step_time, {config.model.dtype}"}
+    results = {"command": results_file.command()}
     if _PEERS.value:
         if not pathlib.Path(_TORCH.value).exists():
             raise app.UsageError(f"--torch_python={_TORCH.value}: not found.")

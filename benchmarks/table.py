@@ -89,13 +89,26 @@ def source(results: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def lines_by(
-    rows: list[dict], name: str, x: str, y: str
-) -> dict[str, tuple[list, list]]:
-    """Sorts rows into lines of a plot: {row[name]: (values of x, values of y)}."""
+def draw_lines(
+    rows: list[dict], name: str, x: str, y: str, *, scale: str, labels: tuple[str, str]
+) -> Callable[[Axes], None] | None:
+    """What draws a line for each row[name], of row[y] over row[x]; None for no rows."""
     lines = {}
     for row in rows:
         xs, ys = lines.setdefault(row[name], ([], []))
         xs.append(row[x])
         ys.append(row[y])
-    return lines
+
+    def draw(axes: Axes) -> None:
+        for line, (xs, ys) in lines.items():
+            axes.plot(xs, ys, marker="o", markersize=3, label=line)
+        axes.set_xscale("log")
+        axes.set_yscale(scale)
+        if scale == "symlog":
+            axes.set_ylim(bottom=-0.5)
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(labels[1])
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+
+    return draw if rows else None

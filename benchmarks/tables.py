@@ -3,8 +3,9 @@
 python -m benchmarks.tables [--table=NAME|all] [--workdirs=RUN,RUN]
 
 Prints Markdown and writes Markdown, CSV and pictures to benchmarks/results/tables/. A
-measurement that was not made is an empty cell. Any other result file with a field
-"table" (lines of Markdown) is a table by its own name.
+measurement that was not made is an empty cell; models, which take seconds, are computed
+on the spot. Any other result file with a field "table" (lines of Markdown) is a table
+by its own name.
 """
 
 import json
@@ -13,7 +14,14 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from benchmarks import gan_table, reduction_tables, scaling_tables, speed_tables
+from benchmarks import (
+    gan_table,
+    model_tables,
+    reduction_tables,
+    scaling_tables,
+    simulator_tables,
+    speed_tables,
+)
 from benchmarks.results_file import DIRECTORY
 from benchmarks.table import Table, source
 
@@ -23,13 +31,19 @@ _OUT = flags.DEFINE_string("out", str(DIRECTORY / "tables"), "Where files go.")
 
 _MAKERS = (
     scaling_tables.weak_scaling,
-    scaling_tables.control_plane,
-    scaling_tables.scaling_model,
     reduction_tables.compiled,
     reduction_tables.netlab,
     speed_tables.speed,
     speed_tables.rates,
     speed_tables.start_up,
+    simulator_tables.agreement,
+    simulator_tables.strontium_titanate,
+)
+# They rest on no file of results.
+_MODELS = (
+    model_tables.weak_scaling_model,
+    model_tables.control_plane,
+    model_tables.scaling_model,
 )
 
 
@@ -54,10 +68,12 @@ def _own_tables(directory: pathlib.Path) -> list[Table]:
 def make_all(
     directory: pathlib.Path = DIRECTORY, workdirs: Sequence[str] = ()
 ) -> dict[str, Table]:
-    """Makes every table, by name, from the result files in `directory`."""
+    """Makes every table, by name, of the result files in `directory` and of models."""
     tables = gan_table.make(directory, workdirs)
     for make in _MAKERS:
         tables += make(directory)
+    for compute in _MODELS:
+        tables += compute()
     return {table.name: table for table in [*tables, *_own_tables(directory)]}
 
 

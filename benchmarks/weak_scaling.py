@@ -4,10 +4,10 @@ python -m benchmarks.weak_scaling [--counts=1,2,4,8] [--rounds=7]
 
 On a CPU all devices are threads of the same cores, so time cannot stay flat. What
 label sharding adds would show as work: core-seconds per pair and step, which the
-operating system counts for each process. The curve beyond is a model's.
+operating system counts for each process. The model's curve beyond is a table that
+`benchmarks.tables` computes.
 """
 
-import dataclasses
 import os
 import socket
 import statistics
@@ -18,7 +18,6 @@ import jax
 from absl import app, flags
 
 from benchmarks import results_file
-from parallel import label_scaling
 
 _COUNTS = flags.DEFINE_list("counts", ["1", "2", "4", "8"], "Devices, a pair on each.")
 _FEATURES = flags.DEFINE_list("features", ["128", "64", "32"], "Channels by stage.")
@@ -120,7 +119,7 @@ def _row(kind: str, count: int, seen: list[tuple[float, float]]) -> dict:
 
 
 def main(argv: list[str]) -> None:
-    """Measures, predicts and writes results/weak_scaling_cpu.json."""
+    """Measures and writes results/weak_scaling_cpu.json."""
     del argv
     keys = [
         (kind, count)
@@ -149,21 +148,14 @@ def main(argv: list[str]) -> None:
             f"{row['count']} {row['kind']}: {row['median_ms_per_step']} ms a step, "
             f"{row['images_per_second']} images/s, {work} core-ms per pair and step"
         )
-    assumptions = label_scaling.LabelAssumptions()
     results = {
-        "command": "python -m benchmarks.weak_scaling",
-        "kind": f"measured, every device a share of the same {os.cpu_count()} cores; "
-        "the curve is predicted",
+        "command": results_file.command(),
+        "kind": f"measured, every device a share of the same {os.cpu_count()} cores",
         "features": _FEATURES.value,
         "channels": _CHANNELS.value,
         "batch_size": _BATCH_SIZE.value,
         "rounds": _ROUNDS.value,
         "measured": rows,
-        "assumptions": {
-            field.name: {"value": getattr(assumptions, field.name), **field.metadata}
-            for field in dataclasses.fields(assumptions)
-        },
-        "curves": label_scaling.curves(assumptions),
     }
     print(results_file.write(f"weak_scaling_{jax.default_backend()}", results))
 

@@ -39,9 +39,11 @@ def _shape(*sizes: int, dtype: str = "float32") -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(sizes, jnp.dtype(dtype))
 
 
-def _density(variant: str, axis_name: str | None) -> Workload:
+def _density(variant: str, axis_name: str | None, dtype: str = "") -> Workload:
     """Batch statistics are shared over `axis_name`, as in training."""
     config = stem_density.get_config(variant)
+    if dtype:
+        config.model.dtype = config.parallel.wire_dtype = dtype
     network = factories.make_network(config, axis_name)
     return Workload(
         network.params,
@@ -108,6 +110,13 @@ def _dcgan(batch_size: int = 64) -> Workload:
 # None to trace it on one device.
 WORKLOADS: dict[str, Callable[[str | None], Workload]] = {
     "density_paper": lambda axis_name: _density("paper", axis_name),
+    # config.model.batch_statistics="local": nothing but gradients is exchanged.
+    "density_paper_local": lambda axis_name: _density("paper", None),
+    # The compiler for TPUs packs the paper's half precision into integers, and reduces
+    # these while nothing else runs.
+    "density_paper_bfloat16": lambda axis_name: _density(
+        "paper", axis_name, "bfloat16"
+    ),
     "density_reduced": lambda axis_name: _density("reduced", axis_name),
     "resnet50": lambda axis_name: _resnet50(),
     "dcgan": lambda axis_name: _dcgan(),

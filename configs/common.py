@@ -58,6 +58,7 @@ def gan_base() -> ml_collections.ConfigDict:
     optimizer.discriminator_steps = 1
     optimizer.generator_learning_rate = 1e-4
     optimizer.discriminator_learning_rate = 1e-4
+    optimizer.decay_share = 0.0  # of num_steps, the last: both rates fall to zero
     optimizer.beta1 = 0.5
     optimizer.beta2 = 0.999
     optimizer.ema_decay = 0.999

@@ -35,18 +35,19 @@ def get_config(variant: str = "tuned") -> ml_collections.ConfigDict:
         config.per_entry_batch_size = 32
         config.optimizer.generator_learning_rate = 4e-4
         config.optimizer.discriminator_learning_rate = 4e-4
-        config.num_steps = 1000
-        config.log_every_steps = 50
-        config.sample_every_steps = 250
-        config.checkpoint_every_steps = 250
-        config.evaluation.every_steps = 250
+        config.num_steps = 400
+        config.optimizer.decay_share = 0.5  # makes the best of a short training
+        config.log_every_steps = 20
+        config.sample_every_steps = 100
+        config.checkpoint_every_steps = 100
+        config.evaluation.every_steps = 100
     if variant in ("single", "conditional"):
         config.model.conditioning = "none" if variant == "single" else "class"
-        config.num_steps = 10_000
-        config.log_every_steps = 500
-        config.sample_every_steps = 2500
-        config.checkpoint_every_steps = 2500
-        config.evaluation.every_steps = 2500
+        config.num_steps = 4000
+        config.log_every_steps = 200
+        config.sample_every_steps = 1000
+        config.checkpoint_every_steps = 1000
+        config.evaluation.every_steps = 1000
     if variant == "wasserstein":
         common.make_wasserstein(config)
         config.per_entry_batch_size = 160  # five rounds

@@ -82,6 +82,11 @@ def num_entries(config, facts: Facts) -> int:
     return facts.num_labels if config.model.conditioning == "per_label" else 1
 
 
+def images_per_round(config) -> int:
+    """Images of one pair that meet in one round: those that devices share."""
+    return config.per_entry_batch_size // config.optimizer.discriminator_steps
+
+
 def field(config, path: str):
     """Looks up "section.field"."""
     value = config
@@ -152,6 +157,12 @@ def _check_ranges(config) -> None:
     for path in _LEARNING_RATES:
         if not field(config, path) > 0:
             _refuse(path, field(config, path), "must be above 0")
+    if not 0 <= config.optimizer.decay_share <= 1:
+        _refuse(
+            "optimizer.decay_share",
+            config.optimizer.decay_share,
+            "is a share of config.num_steps, from 0 (rates stay) to 1",
+        )
     for path in _BELOW_ONE:
         if not 0 <= field(config, path) < 1:
             _refuse(path, field(config, path), "must be at least 0 and below 1")

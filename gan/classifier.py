@@ -164,7 +164,7 @@ def _network(
         return answers(params, pixels)
 
     return FeatureNetwork(
-        name=classifier_name(images.name),
+        name=classifier_name(images.name, settings.epochs),
         digest=digest,
         look=look,
         batch_size=_BATCH_SIZE,
@@ -172,10 +172,13 @@ def _network(
     )
 
 
-def classifier_name(data_name: str) -> str:
-    """Name of the classifier of a data set, e.g. "own_classifier_mnist"."""
+def classifier_name(data_name: str, epochs: int) -> str:
+    """Name of the classifier of a data set, e.g. "own_classifier_mnist_e3".
+
+    Scores in the features of one that was trained for longer are other scores.
+    """
     last = pathlib.PurePath(data_name.removeprefix("folder:")).name or "folder"
-    return re.sub(r"\W+", "_", f"own_classifier_{last}")
+    return re.sub(r"\W+", "_", f"own_classifier_{last}_e{epochs}")
 
 
 def _num_right(network: FeatureNetwork, images: LabelledImages) -> int:
@@ -214,7 +217,7 @@ def own_classifier(
     digest = digest_of(
         FORMAT_VERSION, train.digest, test.digest, dataclasses.asdict(settings)
     )
-    name = classifier_name(train.name)
+    name = classifier_name(train.name, settings.epochs)
 
     def make():
         num_steps = num_steps_of(len(train.labels), settings)

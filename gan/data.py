@@ -1,7 +1,9 @@
 """The data set of a configuration: what trains, what is compared with."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from input_pipeline.label_partition import (
     one_partition,
     partition_by_label,
 )
+from parallel.errors import RunError
+
+_OTHER_DATA = "bring that data back, or choose another --workdir"
 
 
 class TrainingSet(NamedTuple):
@@ -32,11 +37,13 @@ class TrainingSet(NamedTuple):
       labels: of every training image, int32 [n].
       reals: images for pictures and scores: all of them, or a sample of a large set.
       make_batches: (partition, entries, examples) -> object with `batch_at(step)`.
+      digest: SHA-256 of images and labels; of a large set's labels alone.
     """
 
     labels: np.ndarray
     reals: LabelledImages
     make_batches: Callable
+    digest: str
 
 
 def load(config, split: str) -> LabelledImages:
@@ -73,7 +80,7 @@ def load_training_set(config) -> TrainingSet:
             block = {"entries": entries, "examples": examples}
             return LabelBatches(reals, partition, **block, **shared)
 
-        return TrainingSet(reals.labels, reals, make_batches)
+        return TrainingSet(reals.labels, reals, make_batches, reals.digest)
     encoded = open_encoded(dataset.name, "train", dataset.data_dir, dataset.cache_dir)
 
     def make_crops(partition, entries, examples):
@@ -81,7 +88,57 @@ def load_training_set(config) -> TrainingSet:
         size = dataset.image_size
         return CropBatches(encoded, partition, image_size=size, **block, **shared)
 
-    return TrainingSet(encoded.labels, reals, make_crops)
+    digest = hashlib.sha256(np.asarray(encoded.labels).tobytes()).hexdigest()
+    return TrainingSet(encoded.labels, reals, make_crops, digest)
+
+
+def described(training_set: TrainingSet, partition: LabelPartition) -> dict[str, Any]:
+    """What is saved of the data with every state: JSON-able."""
+    return {
+        "num_labels": training_set.reals.num_labels,
+        "channels": training_set.reals.image_shape[-1],
+        "label_names": list(partition.label_names),
+        "prior": partition.prior().tolist(),
+        "digest": training_set.digest,
+    }
+
+
+def require_same_labels(trained_on: dict[str, Any], now: Sequence[str]) -> None:
+    """Refuses other labels than a run's: a pair would stand for another one's images.
+
+    Args:
+      trained_on: `described` of the run so far.
+      now: names of the labels of the data at hand.
+
+    Raises:
+      RunError: names the first that differs.
+    """
+    pairs = itertools.zip_longest(trained_on["label_names"], now)
+    for label, (old, new) in enumerate(pairs):
+        if old != new:
+            raise RunError(
+                f"config.dataset.name: label {label} of the run is {old!r}, of the "
+                f"data {new!r}; {_OTHER_DATA}."
+            )
+
+
+def require_same(trained_on: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuses to go on with other data than before.
+
+    Args:
+      trained_on: `described` of the run so far; one that saved no digest is compared
+        by its labels.
+      now: `described` of the data at hand.
+
+    Raises:
+      RunError: says what differs.
+    """
+    require_same_labels(trained_on, now["label_names"])
+    if trained_on.get("digest", now["digest"]) != now["digest"]:
+        raise RunError(
+            "config.dataset.name: its images or labels are not those that the run was "
+            f"trained on; {_OTHER_DATA}."
+        )
 
 
 def require_sources(config) -> bool:

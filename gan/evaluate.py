@@ -12,6 +12,7 @@ from gan.neighbourhood_metrics import neighbourhood_scores, squared_radii
 from gan.npz_cache import digest_of, load_or_make
 from input_pipeline.array_cache import directory
 from input_pipeline.arrays import LabelledImages
+from parallel.run_log import log
 
 FORMAT_VERSION = 1
 SCORES_OF_LABELS = ("intra_fid", "own_label_accuracy")
@@ -56,14 +57,14 @@ def spread_over_labels(labels: np.ndarray, num: int, seed: int) -> np.ndarray:
 def score_of(name: str) -> str | None:
     """The score that a name, whole or in part, stands for; None if it is none.
 
-    "fid" and "fid_own_classifier_mnist_r10000_f10000" are both "fid".
+    "fid" and "fid_own_classifier_mnist_e3_r10000_f10000" are both "fid".
     """
     matching = [s for s in SCORES if name == s or name.startswith(f"{s}_")]
     return matching[0] if matching else None
 
 
 def score_name(score: str, network: str, num_fake: int, num_real: int = 0) -> str:
-    """Name of a score, e.g. "fid_own_classifier_mnist_r10000_f10000"."""
+    """Name of a score, e.g. "fid_own_classifier_mnist_e3_r10000_f10000"."""
     reals = f"r{num_real}_" if num_real else ""
     return f"{score}_{network}_{reals}f{num_fake}"
 
@@ -141,6 +142,15 @@ class Evaluator:
 
         path = directory(cache_dir) / "real_features" / name
         features = load_or_make(path, ("features",), make, report)["features"]
+        fewest = min(self.num_real, self.num_fake)
+        if fewest < features.shape[1]:
+            # A covariance of fewer samples than dimensions is not of full rank.
+            log.warning(
+                "%d images are few for %d features of %s: their number decides the "
+                "FID; compare it with scores of the same name alone, or raise "
+                "config.evaluation.num_real and num_fake.",
+                *(fewest, features.shape[1], network.name),
+            )
         return _Reals(
             features,
             squared_radii(features[self._near], NEIGHBOUR),

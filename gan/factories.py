@@ -59,7 +59,20 @@ def step_settings(config) -> StepSettings:
         make_loss(optimizer.loss, optimizer.gradient_penalty),
         optimizer.discriminator_steps,
         optimizer.ema_decay,
+        _rate_share(config.num_steps, optimizer.decay_share),
     )
+
+
+def _rate_share(num_steps: int, decay_share: float) -> optax.Schedule | None:
+    """Share of the learning rates by step, counted as the run counts: None is 1.
+
+    Not Adam's own schedule: its count would run on with every round of the
+    discriminator, and stand still where a step was not applied.
+    """
+    if not decay_share:
+        return None
+    decay_steps = decay_share * num_steps
+    return lambda step: jnp.clip((num_steps - step) / decay_steps, 0.0, 1.0)
 
 
 def entry_loop(config, platform: str) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 from gan import data
 from gan.check_config import Facts, check_config, check_facts
 from gan.errors import ConfigError
+from gan.may_change import MAY_CHANGE
 from gan.sampling import mixture_labels
 from gan.setup import Setup, make_setup
-from gan.train import MAY_CHANGE
-from parallel.mesh import is_first_process
+from parallel.mesh import is_first_process, on_host
 from parallel.metric_writers import MetricWriter, save_png, tile
 from parallel.saved_run import open_saved
 
@@ -29,8 +29,8 @@ class Trained(NamedTuple):
       setup: of the configuration, on one device.
       step: of the checkpoint.
       extra: what was saved beside the state.
-      params: averaged generators' parameters.
-      batch_stats: generators' running statistics.
+      params: averaged generators' parameters, numpy's.
+      batch_stats: generators' running statistics, likewise.
     """
 
     setup: Setup
@@ -49,9 +49,11 @@ def _open(config, workdir: str, which: str) -> Trained:
     check_facts(config, facts)
     # One device: the same images whatever the machine has.
     setup = make_setup(config, facts, devices=jax.local_devices()[:1])
-    state = checkpointer.restore(step, setup.abstract_state(setup.state_layout))
+    # To the host: all pairs may be more than a device holds, and draws take one.
+    state = checkpointer.restore(step, setup.abstract_state(on_host()))
     checkpointer.close()
-    return Trained(setup, step, extra, state.ema, state.generator.batch_stats)
+    generators = jax.device_get((state.ema, state.generator.batch_stats))
+    return Trained(setup, step, extra, *generators)
 
 
 def evaluate(config, workdir: str, which: str) -> dict[str, float]:
@@ -61,9 +63,13 @@ def evaluate(config, workdir: str, which: str) -> dict[str, float]:
       config: the configuration that it was trained with.
       workdir: of the run.
       which: "best" or "latest".
+
+    Raises:
+      RunError: the data has other labels than the run.
     """
     trained = _open(config, workdir, which)
     train = data.load(config, "train")
+    data.require_same_labels(trained.extra, train.label_names)
     evaluator = data.make_evaluator(config, train)
     labels = data.labels_to_score(config, train)
     sampler = trained.setup.sampler

@@ -6,7 +6,7 @@ import jax
 from jax.sharding import Mesh
 
 from gan import factories
-from gan.check_config import Facts, num_entries
+from gan.check_config import Facts, images_per_round, num_entries
 from gan.label_sharded_step import make_label_sharded_step
 from gan.sampling import Sampler
 from gan.train_state import Pair, abstract_stack, create_stack
@@ -65,9 +65,7 @@ class Setup(NamedTuple):
 def make_setup(config, facts: Facts, devices: list | None = None) -> Setup:
     """Makes a `Setup`; `devices` are all devices by default."""
     entries = num_entries(config, facts)
-    # Devices share what meets in one round of the discriminator.
-    rounds = config.optimizer.discriminator_steps
-    mesh = make_mesh(entries, config.per_entry_batch_size // rounds, devices)
+    mesh = make_mesh(entries, images_per_round(config), devices)
     pair = factories.make_pair_from(config, facts, mean_over(DATA_AXIS))
     return Setup(
         facts=facts,

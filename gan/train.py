@@ -9,8 +9,10 @@ import numpy as np
 
 from gan import data
 from gan.check_config import check_config, check_facts, check_first_step
+from gan.check_devices import check_devices, stated_facts
 from gan.evaluate import SMALLER_IS_BETTER, score_of
-from gan.recovery import revert_stuck_entries
+from gan.may_change import MAY_DIFFER, how_to_prolong, may_change
+from gan.recovery import Recovery
 from gan.setup import Setup, make_setup, make_step
 from gan.status import Status
 from gan.train_step import judged
@@ -18,7 +20,7 @@ from input_pipeline.prefetch import prefetch
 from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
 from parallel.consensus import require_agreement, require_same_run
-from parallel.fault_injection import FaultInjector
+from parallel.fault_injection import FaultInjector, check_faults
 from parallel.first_bad import BadNumbers
 from parallel.mesh import (
     from_first_process,
@@ -29,6 +31,7 @@ from parallel.mesh import (
     to_mesh,
 )
 from parallel.metric_writers import MetricWriter
+from parallel.missed_scores import make_up_for_scores
 from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
 from parallel.step_times import StepTimes
@@ -36,23 +39,7 @@ from parallel.survival import ORDINARY, Survival
 from parallel.time_log import Phase
 from parallel.training_workdir import training_workdir
 
-# What may differ between two runs in one workdir: it changes no step of labels that
-# stay healthy. (Labels that do not are mended before anything of them is logged, drawn,
-# scored or saved, and go back to what was saved last.)
-MAY_CHANGE = (
-    "num_steps",
-    "log_every_steps",
-    "sample_every_steps",
-    "checkpoint_every_steps",
-    "keep_checkpoints",
-    "dataset.data_dir",
-    "dataset.cache_dir",
-    "parallel.",
-    "evaluation.",
-)
-
-# What may differ between processes: where each finds its files.
-MAY_DIFFER = ("dataset.data_dir", "dataset.cache_dir")
+_LOOK_EVERY_STEPS = 200  # for labels that broke; it waits for the devices
 
 
 def _batches(config, setup: Setup, training_set, partition, steps: range):
@@ -74,7 +61,7 @@ def _batches(config, setup: Setup, training_set, partition, steps: range):
 class _Run:
     """A training run's state and everything that is done with it besides steps."""
 
-    def __init__(self, config, workdir: pathlib.Path, setup: Setup, images, partition):
+    def __init__(self, config, workdir: pathlib.Path, setup: Setup, images, extra):
         self.config, self.setup, self.workdir = config, setup, workdir
         self.checkpoints = Checkpointer(
             workdir / "checkpoints", keep=config.keep_checkpoints
@@ -84,16 +71,14 @@ class _Run:
             larger_is_better=score_of(config.evaluation.best_metric)
             not in SMALLER_IS_BETTER,
         )
+        self.recovery = Recovery(setup, self.checkpoints)
         self.images, self.evaluator = images, None
         names = list(judged(setup.abstract_state()))
         self.bad_numbers = BadNumbers(workdir, names, config.seed)
-        self.extra = {
-            "num_labels": setup.facts.num_labels,
-            "channels": setup.facts.channels,
-            "label_names": list(partition.label_names),
-            "prior": partition.prior().tolist(),
-        }
+        self.extra = extra
         self.first_step = self.saved_step = self.checkpoints.latest_step() or 0
+        if self.first_step:
+            data.require_same(self.checkpoints.extra(self.first_step), extra)
         self.writer = MetricWriter(
             workdir, enabled=is_first_process(), resume_step=self.first_step
         )
@@ -112,16 +97,13 @@ class _Run:
         self._draw_reals()
 
     def generators(self) -> tuple[Any, Any]:
-        """The averaged generators and their statistics, where a sampler wants them."""
-        state = (self.state.ema, self.state.generator.batch_stats)
-        return state if self.setup.mesh.size == 1 else to_host(state)
+        """The averaged generators and their running statistics."""
+        return self.state.ema, self.state.generator.batch_stats
 
     def mend(self, *, is_kept: bool = False) -> None:
         """Names what went bad; brings stuck labels back to their last good state."""
         self.bad_numbers.look(self.state, self.saved_step)
-        self.state = revert_stuck_entries(
-            self.setup, self.state, self.checkpoints, is_kept=is_kept
-        )
+        self.state = self.recovery.mend(self.state, is_kept=is_kept)
 
     def save(self, step: int) -> None:
         """Saves the state, which is mended: so the newest is always good."""
@@ -150,11 +132,12 @@ class _Run:
         sampler = self.setup.sampler
         fakes = sampler.sample(*self.generators(), labels, seed=1)
         scores = self.evaluator.run(fakes, labels if sampler.shows_labels else None)
-        self.writer.scores(step, {"seed": self.config.seed, **scores})
         name, score = data.find_score(self.config, scores)
         # All processes must decide alike, and the last bit of a score may differ.
         score = from_first_process(score)
         self.best.offer(step, name, score, self.state, self.extra)
+        # Last: a step that has its line is scored, and what is best is kept.
+        self.writer.scores(step, {"seed": self.config.seed, **scores})
         return scores
 
     def close(self) -> None:
@@ -181,33 +164,47 @@ def train_and_evaluate(
     """
     check_config(config)
     require_same_run(config.to_dict(), MAY_DIFFER)
-    # From here on: preparing the data may take longer than what is left of a job.
-    with StopRequests(survival.time_left()) as stop:
-        training_set = data.load_training_set(config)
-        require_agreement({"the data set": training_set.reals.digest})
-        check_facts(config, data.facts_of(training_set.reals))
-        partition = data.partition(config, training_set)
-        log.info("%s", partition.balance_report())
-        with training_workdir(workdir, config.to_dict(), MAY_CHANGE, survival) as held:
-            return _train(config, *held, training_set, partition, stop, survival.faults)
+    check_devices(config, stated_facts(config))
+    # From here on: preparing the data may take longer than what is left of a job, or
+    # hang where a file system does.
+    with (
+        StopRequests(survival.time_left()) as stop,
+        training_workdir(
+            workdir, config.to_dict(), may_change(config), survival
+        ) as held,
+    ):
+        return _train(config, *held, stop, survival.faults)
 
 
-def _train(config, path, watch, training_set, partition, stop, faults):
-    setup = make_setup(config, data.facts_of(training_set.reals))
-    if setup.mesh.size < jax.device_count():
-        log.warning(
-            "%d of %d devices stay idle: pairs (%d) and batches of "
-            "config.per_entry_batch_size=%d do not divide over more.",
-            *(jax.device_count() - setup.mesh.size, jax.device_count()),
-            *(setup.num_entries, config.per_entry_batch_size),
-        )
-    run = _Run(config, path, setup, training_set.reals, partition)
+def _train(config, path, watch, stop, faults):
+    training_set = data.load_training_set(config)
+    require_agreement(
+        {
+            "the data set": training_set.digest,
+            "the images of it that are shown": training_set.reals.digest,
+        }
+    )
+    facts = data.facts_of(training_set.reals)
+    check_facts(config, facts)
+    if remark := check_devices(config, facts):
+        log.warning("%s.", remark)
+    partition = data.partition(config, training_set)
+    log.info("%s", partition.balance_report())
+    setup = make_setup(config, facts)
+    extra = data.described(training_set, partition)
+    run = _Run(config, path, setup, training_set.reals, extra)
     check_first_step(config, run.first_step)
+    check_faults(
+        faults,
+        num_steps=config.num_steps,
+        save_every=config.checkpoint_every_steps,
+        num_labels=setup.num_entries,
+    )
     if run.first_step >= config.num_steps:
+        watch.time_log.complete()
         log.info(
-            "complete: step %d, config.num_steps=%d; raise it above that to go on. "
-            "Pictures and scores are in %s",
-            *(run.first_step, config.num_steps, path),
+            "complete: step %d, config.num_steps=%d; %s. Pictures and scores are in %s",
+            *(run.first_step, config.num_steps, how_to_prolong(config), path),
         )
         run.close()
         return {}
@@ -218,11 +215,13 @@ def _train(config, path, watch, training_set, partition, stop, faults):
     # Closed whatever happens: a thread that still prepares batches would keep the
     # process from ending.
     with contextlib.closing(batches), contextlib.closing(run):
+        every = config.evaluation.every_steps
+        make_up_for_scores(run.first_step, every, run.writer, watch, run.score)
         injector = FaultInjector(faults, path)
         grid, scores = _take_steps(run, batches, stride, watch, stop, injector)
     jax.block_until_ready(run.state)
     if is_first_process():
-        _print_results(grid, scores)
+        _print_results(grid, scores, run.recovery.lost)
     return scores
 
 
@@ -261,6 +260,8 @@ def _take_steps(run, batches, stride: int, watch, stop, faults):
             metrics = to_host(metrics)
             run.writer.scalars(step, {**status.tick(step, metrics), **compared})
             run.mend()
+        elif step // _LOOK_EVERY_STEPS > first // _LOOK_EVERY_STEPS:
+            run.mend()  # long before anything is logged, where that is rare
         with step_times.waiting():
             request = None if is_last else stop.request(num_processes())
         draws, scores_now, saves = (
@@ -275,23 +276,33 @@ def _take_steps(run, batches, stride: int, watch, stop, faults):
             if draws or scores_now or saves or request:
                 # What people see, and what is kept, is healthy in every entry.
                 run.mend(is_kept=True)
+            if request:  # first: whoever stops a run does not wait for its scores
+                _save(run, step, watch, faults)
             if draws or scores_now:
                 watch.now(Phase.EVALUATION, step)
             if draws:
                 grid = run.draw_grid(step)
             if scores_now:
                 scores = run.score(step)
-            if saves or request:
-                watch.now(Phase.CHECKPOINT, step)
-                run.save(step)
-                faults.saved(step, run.checkpoints.directory)
+            if saves and not request:
+                _save(run, step, watch, faults)
         if request:
             raise Stopped(step, request)
     status.close()
     return grid, scores
 
 
-def _print_results(grid: pathlib.Path, scores: dict[str, float]) -> None:
+def _save(run: _Run, step: int, watch, faults) -> None:
+    watch.now(Phase.CHECKPOINT, step)
+    run.save(step)
+    faults.saved(step, run.checkpoints.directory)
+
+
+def _print_results(
+    grid: pathlib.Path, scores: dict[str, float], lost: list[int]
+) -> None:
     print(f"fakes (rows = labels): {grid}\nreals: {grid.with_name('reals.png')}")
     for name, value in scores.items():
         print(f"  {name:60s} {value:10.4f}")
+    if lost:
+        print(f"labels that broke for good, and are as they were before: {lost}")

@@ -36,11 +36,13 @@ class StepSettings(NamedTuple):
       loss: the game.
       discriminator_steps: updates of the discriminator per update of the generator.
       ema_decay: of the generator's averaged parameters.
+      rate_share: step -> share of the learning rates that is taken; None: all of it.
     """
 
     loss: Loss
     discriminator_steps: int
     ema_decay: float
+    rate_share: Callable[[jax.Array], jax.Array] | None = None
 
 
 def example_keys(
@@ -65,8 +67,12 @@ def to_float(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 127.5 - 1
 
 
-def _updated(network: NetworkState, optimizer, grads, batch_stats) -> NetworkState:
+def _updated(
+    network: NetworkState, optimizer, grads, batch_stats, share
+) -> NetworkState:
     updates, opt_state = optimizer.update(grads, network.opt_state, network.params)
+    if share is not None:
+        updates = jax.tree.map(lambda x: x * share.astype(x.dtype), updates)
     params = optax.apply_updates(network.params, updates)
     return NetworkState(params, batch_stats, opt_state)
 
@@ -93,12 +99,22 @@ def _update_generator(pair, settings, reduction, state, latents, classes):
     )
     (loss, judge_stats), slopes = jax.value_and_grad(loss_fn, has_aux=True)(fakes)
     grads = reduction.reduce(pull_back(slopes)[0])
-    generator = _updated(generator, pair.generator_optimizer, grads, generator_stats)
+    generator = _updated(
+        generator,
+        pair.generator_optimizer,
+        grads,
+        generator_stats,
+        _share(settings, state.step),
+    )
     return generator, judge_stats, fakes, reduction.mean(loss)
 
 
+def _share(settings: StepSettings, step: jax.Array) -> jax.Array | None:
+    return None if settings.rate_share is None else settings.rate_share(step)
+
+
 def _update_discriminator(
-    pair, settings, reduction, discriminator, real, fakes, classes, mixing
+    pair, settings, reduction, discriminator, step, real, fakes, classes, mixing
 ):
     """Returns (discriminator, loss)."""
 
@@ -117,7 +133,13 @@ def _update_discriminator(
     params = reduction.as_local(discriminator.params)
     (loss, stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
     grads = reduction.reduce(grads)
-    discriminator = _updated(discriminator, pair.discriminator_optimizer, grads, stats)
+    discriminator = _updated(
+        discriminator,
+        pair.discriminator_optimizer,
+        grads,
+        stats,
+        _share(settings, step),
+    )
     return discriminator, reduction.mean(loss)
 
 
@@ -164,6 +186,7 @@ def make_train_step(
                 settings,
                 reduction,
                 discriminator,
+                state.step,
                 to_float(parts["image"][r]),
                 jax.lax.stop_gradient(fakes),
                 classes,

@@ -6,6 +6,7 @@ import pathlib
 from input_pipeline import digits, folder, original_files, tfds_source
 from input_pipeline.errors import DataError, DataFieldError
 from input_pipeline.location import Location
+from input_pipeline.one_at_a_time import one_at_a_time
 
 NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet")
 SPLITS = ("train", "test")
@@ -57,17 +58,24 @@ def fetch(name: str, split: str, data_dir: str, download: bool) -> Location:
     try:
         if not download:
             raise DataError("downloading was not asked for")
-        tfds_source.prepare(name, path)
-        found = locate(name, split, data_dir)
+        tfds_source.require_tensorflow()
+        # Processes that share the directory would all download into it.
+        with one_at_a_time(path / name):
+            found = locate(name, split, data_dir)
+            if found is None:
+                tfds_source.prepare(name, path)
+                found = locate(name, split, data_dir)
         if found is None:
             raise DataError("preparing it left no files")
         return found
-    except DataError as error:
+    except (DataError, OSError) as error:
+        below = next(path.glob(f"*/{tfds_source.tfds_name(name)}"), None)
+        hint = f"did you mean {str(below.parent)!r}? " if below else ""
         originals = original_files.placement(name)
         instead = f", or the original files {originals}" if originals else ""
         raise DataError(
             f"config.dataset.data_dir={data_dir!r} does not hold {name} and it could "
-            f"not be downloaded ({error}); place it there as TFDS prepares it: "
+            f"not be downloaded ({error}); {hint}place it there as TFDS prepares it: "
             f"{tfds_source.tfds_name(name)}/VERSION/*.array_record* with its two .json "
             f"files{instead}."
         ) from error

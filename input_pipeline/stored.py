@@ -125,6 +125,7 @@ class StoredExamples:
                 "--mode=simulate."
             )
         self._shards, self.corrupt, lost = [], [], 0
+        digest = hashlib.sha256()
         self.num_examples = 0
         for number, path in enumerate(descriptions):
             said = self._description(path, number)
@@ -134,9 +135,11 @@ class StoredExamples:
                 lost += said["count"]
             else:
                 self._shards.append((range(said["first"], end), said["fields"], file))
+                digest.update(f"{said['first']} {said['sha256']};".encode())
             self.num_examples = end
         if not self._shards:
             raise DataError(f"{self._folder}: every shard of {split!r} is corrupt.")
+        self.digest = digest.hexdigest()  # of what can be read
         self._readable = [n for numbers, _, _ in self._shards for n in numbers]
         self._readers: dict[pathlib.Path, Any] = {}
         if lost:

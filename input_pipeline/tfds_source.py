@@ -85,6 +85,14 @@ def locate(name: str, split: str, data_dir: pathlib.Path) -> Location | None:
     )
 
 
+def require_tensorflow() -> None:
+    """Raises DataError where nothing can be prepared, before anything is tried."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise DataError(
+            "that needs the package tensorflow-cpu: pip install it, and try again"
+        )
+
+
 def prepare(name: str, data_dir: pathlib.Path) -> None:
     """Downloads and prepares a set; needs a network and the package tensorflow-cpu.
 
@@ -92,8 +100,7 @@ def prepare(name: str, data_dir: pathlib.Path) -> None:
       DataError: why that is impossible, in a few words.
     """
     # Asked first: without it the download succeeds or times out in vain.
-    if importlib.util.find_spec("tensorflow") is None:
-        raise DataError("preparing a download needs the package tensorflow-cpu")
+    require_tensorflow()
     import tensorflow_datasets as tfds
 
     try:

@@ -4,20 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from inverse.scan import Scan
-
-# h, m and c enter as h c and m c^2 (CODATA 2018): eV Å and eV.
-_HC_EV_A, _REST_EV = 12398.419843320026, 510998.95
-
-
-def _wavelength_a(energy_ev: float) -> float:
-    """Relativistic wavelength [Å]."""
-    return _HC_EV_A / np.sqrt(energy_ev * (energy_ev + 2 * _REST_EV))
-
-
-def _interaction(energy_ev: float) -> float:
-    """Phase per projected potential, 2 pi m e lambda / h^2 [rad / (V Å)]."""
-    total = energy_ev + _REST_EV
-    return 2 * np.pi * total * _wavelength_a(energy_ev) / _HC_EV_A**2
+from inverse.simulator.electron import interaction_parameter, wavelength_a
 
 
 def mean_map(density_mean_va: float, num: int, shape: tuple[int, int]) -> np.ndarray:
@@ -34,7 +21,7 @@ def centre_of_mass(patterns: np.ndarray, scan: Scan) -> np.ndarray:
     """
     n, *sides, _ = patterns.shape
     total = np.maximum(patterns.sum((1, 2), dtype=np.float64), np.finfo(float).tiny)
-    step = 1e-3 * scan.angle_mrad / _wavelength_a(scan.energy_ev)
+    step = 1e-3 * scan.angle_mrad / wavelength_a(scan.energy_ev)
     moments = []
     for axis, side in enumerate(sides):
         k = step * (np.arange(side) - side // 2)
@@ -92,5 +79,7 @@ def integrated_centre_of_mass(
       Projected potential [n, y, x] in V Å.
     """
     gradient = 2 * np.pi * centre_of_mass(patterns, scan)
-    potential = _integrate(gradient / _interaction(scan.energy_ev), scan.step_a)
+    potential = _integrate(
+        gradient / interaction_parameter(scan.energy_ev), scan.step_a
+    )
     return on_map(potential, scan, shape) + np.float32(density_mean_va)

@@ -1,5 +1,6 @@
 """The examples of a configuration: simulated where they are used, or read."""
 
+import hashlib
 import math
 import types
 from collections.abc import Callable, Mapping
@@ -14,7 +15,12 @@ from input_pipeline.stored import StoredExamples
 from inverse import baselines, factories
 from inverse.errors import ConfigError
 from inverse.evaluate import Evaluator, HeldOut
-from inverse.materials import embedded_materials, materials_of, split_materials
+from inverse.materials import (
+    digest_of_materials,
+    embedded_materials,
+    materials_of,
+    split_materials,
+)
 from inverse.phase_retrieval import single_slice_phase
 from inverse.scan import Scan
 from inverse.set_description import require_same_examples
@@ -45,12 +51,14 @@ class Source(NamedTuple):
       scan: geometry of all examples.
       materials: names of each split's materials.
       stored: split -> the same examples in files; empty: they are simulated.
+      digest: of the crystals; two sources of one digest make the same examples.
     """
 
     examples: dict[str, Callable[[jax.Array], dict[str, jax.Array]]]
     scan: Scan
     materials: dict[str, tuple[str, ...]]
     stored: Mapping[str, StoredExamples] = types.MappingProxyType({})
+    digest: str = ""
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -125,6 +133,7 @@ def open_source(config) -> Source:
             semiangle_mrad=dataset.semiangle_mrad,
         ),
         {name: tuple(m.name for m in members) for name, members in splits.items()},
+        digest=digest_of_materials(m for members in splits.values() for m in members),
     )
     return with_stored(config, source)
 
@@ -149,7 +158,9 @@ def with_stored(config, source: Source) -> Source:
             f"config.dataset.stored={dataset.stored!r} holds; write more with "
             "--mode=simulate."
         )
-    return source._replace(stored=stored)
+    files = "".join(stored[name].digest for name in sorted(stored))
+    digest = hashlib.sha256((source.digest + files).encode()).hexdigest()
+    return source._replace(stored=stored, digest=digest)
 
 
 def example_key(seed_key: jax.Array, split: str, number: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ from inverse import conformal, distortion_data, distortion_factories
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
-from inverse.distortion_structure import mean_atoms
+from inverse.distortion_structure import mean_atoms, odd_size
 from inverse.errors import ConfigError
 from inverse.image_statistics import image_statistics, outside
 from inverse.inference import open_checkpoint
@@ -24,6 +24,7 @@ from parallel.run_log import log
 
 # Of a cell, by which columns of the training miss the lattice at most.
 _LOOSE = 0.1
+_STRUCTURES = (".cif", ".xyz")
 
 
 def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]:
@@ -134,18 +135,25 @@ def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> N
             writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
 
 
-def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> None:
+def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[str]:
+    """Writes the mean structure, or removes that of an earlier call; its endings."""
+    if not formula:
+        for ending in _STRUCTURES:
+            target.with_suffix(ending).unlink(missing_ok=True)
+        return []
     (oxide,) = load_oxides((formula,))
     means = {name: values["mean"] for name, values in summary["mean"].items()}
     structure = mean_atoms(means, oxide, summary["cell_a"])
-    for ending in (".cif", ".xyz"):
+    for ending in _STRUCTURES:
         ase.io.write(target.with_suffix(ending), structure)
+    return list(_STRUCTURES)
 
 
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
-    With config.prediction.oxide, also .cif and .xyz of the mean structure.
+    With config.prediction.oxide, also .cif and .xyz of the mean structure; without,
+    those of an earlier call are removed, because they are of other numbers.
 
     Args:
       config: the configuration that was trained with.
@@ -172,6 +180,9 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     evaluator = distortion_data.make_evaluator(config, trained.setup, source, path)
     spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
     notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
+    if config.prediction.oxide:
+        (oxide,) = load_oxides((config.prediction.oxide,))
+        notes += odd_size(oxide, spacing * pixel_a)
     if lattice.residual_px > _LOOSE * spacing:
         notes.append(
             f"columns lie {lattice.residual_px:.1f} pixels off the lattice, whose cell "
@@ -199,15 +210,16 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
     _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
-    if config.prediction.oxide:
-        _write_structure(target, config.prediction.oxide, summary)
+    structures = _write_structure(target, config.prediction.oxide, summary)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
     picture = measured_maps(shown, cell_a, made, channels, rim, names)
     save_png(target.with_suffix(".png"), picture)
     for note in notes:
-        log.warning("outside the training range: %s", note)
-    print(f"{target.with_suffix('.csv')}, .json and .png\n{_table(summary['mean'])}")
+        log.warning("with care: %s", note)
+    others = ", ".join([".json", *structures])
+    print(f"{target.with_suffix('.csv')}, {others} and .png")
+    print(_table(summary["mean"]))
     return target
 
 

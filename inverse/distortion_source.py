@@ -28,12 +28,14 @@ class Source(NamedTuple):
       held_out: names of the splits that are scored: new crystals of the trained
         compounds, other compounds, and the trained ones in other foci.
       stored: splits that are read from files of --mode=simulate; none.
+      digest: of what does not come with the code; nothing.
     """
 
     examples: dict[str, Callable[[jax.Array], dict[str, jax.Array]]]
     materials: dict[str, tuple[str, ...]]
     held_out: tuple[str, ...]
     stored: Mapping[str, Any] = types.MappingProxyType({})
+    digest: str = ""
 
 
 def distortion_range(config) -> DistortionRange:

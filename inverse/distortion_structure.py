@@ -9,6 +9,7 @@ from inverse.simulator.oxides import Oxide
 from inverse.simulator.perovskite import Distortions, atoms_of, build_crystal
 
 _COUNTS = (2, 2, 2)
+_NOTABLE = 0.02  # of a cell's side; strained films reach it
 
 
 def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms:
@@ -47,3 +48,15 @@ def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms
     positions, numbers = atoms_of(crystal, *sites, jnp.int32(_COUNTS[2]))
     sides = np.asarray(crystal.cell) * np.array(_COUNTS)
     return ase.Atoms(np.asarray(numbers), np.asarray(positions), cell=sides, pbc=True)
+
+
+def odd_size(oxide: Oxide, cell_a: float) -> list[str]:
+    """Says so where a cell of side `cell_a` [A] is hardly one of `oxide`."""
+    off = cell_a / oxide.pseudo_cubic_a - 1
+    if abs(off) < _NOTABLE:
+        return []
+    return [
+        f"the cell measures {cell_a:.3f} A, that of {oxide.formula} "
+        f"{oxide.pseudo_cubic_a:.3f} A ({off:+.1%}): the size of a pixel may be wrong "
+        "(config.prediction.pixel_a)"
+    ]

@@ -32,8 +32,8 @@ class Trained(NamedTuple):
 def open_checkpoint(config, workdir: str, which: str) -> Trained:
     """Opens the "best" or "latest" checkpoint; the best of none is the latest."""
     check_config(config)
-    # The state is what it is, however many steps were to follow.
-    may_change = (*MAY_CHANGE, "num_steps")
+    # The state is what it is, however many steps were to follow on how many devices.
+    may_change = (*MAY_CHANGE, "num_steps", "per_device_batch_size")
     checkpointer, step = open_saved(workdir, which, config.to_dict(), may_change)
     # One device: the same maps whatever the machine has.
     setup = make_setup(config, devices=jax.local_devices()[:1])

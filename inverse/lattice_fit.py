@@ -100,8 +100,9 @@ def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
     second = strongest(across)
     if (power * across).max() < _WEAKEST_PARTNER * (power * allowed).max():
         raise ConfigError(
-            f"--input: planes {1 / size:.1f} pixels apart have none as far apart at a "
-            "right angle to them; the crystal must be seen along [001]."
+            f"--input: the image's strongest planes, {1 / size:.1f} pixels apart, have "
+            "none as far apart at a right angle to them; give an image of a crystal "
+            "that is seen along [001]."
         )
     half = (first + second) / 2
     if pixel_a:

@@ -6,10 +6,12 @@ perovskites that distort are taken in their pseudo-cubic cell.
 
 import hashlib
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import ase
 import ase.build
+import numpy as np
 
 from inverse.errors import ConfigError
 from inverse.simulator.specimen import read_structure
@@ -53,6 +55,17 @@ class Material(NamedTuple):
     name: str
     space_group: int
     atoms: ase.Atoms
+
+
+def digest_of_materials(materials: Iterable[Material]) -> str:
+    """SHA-256 of names, elements, places and cells, in the order given."""
+    digest = hashlib.sha256()
+    for material in materials:
+        atoms = material.atoms
+        digest.update(f"{material.name} {material.space_group};".encode())
+        for array in (atoms.numbers, atoms.positions, atoms.cell.array):
+            digest.update(np.ascontiguousarray(array, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def _perovskite(a: str, b: str, side_a: float) -> ase.Atoms:

@@ -4,6 +4,7 @@ import json
 import pathlib
 
 from inverse.errors import ConfigError
+from parallel.whole_file import write_whole
 
 _FORMAT = 1
 # What an example depends on, besides the program.
@@ -87,6 +88,4 @@ def describe_set(config, folder: pathlib.Path, materials: dict) -> None:
             "density": "V Å, [y, x]",
         },
     }
-    building = folder / "set.building"
-    building.write_text(json.dumps(described, indent=1) + "\n")
-    building.replace(folder / "set.json")
+    write_whole(folder / "set.json", json.dumps(described, indent=1) + "\n")

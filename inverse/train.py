@@ -15,9 +15,9 @@ from inverse.setup import Setup, compile_step, make_setup
 from inverse.status import Status
 from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
-from parallel.consensus import require_same_run
+from parallel.consensus import require_agreement, require_same_run
 from parallel.errors import RunError
-from parallel.fault_injection import FaultInjector
+from parallel.fault_injection import FaultInjector, check_faults
 from parallel.mesh import (
     from_first_process,
     is_first_process,
@@ -25,6 +25,7 @@ from parallel.mesh import (
     to_host,
 )
 from parallel.metric_writers import MetricWriter, save_png
+from parallel.missed_scores import make_up_for_scores
 from parallel.preemption import Stopped, StopRequests
 from parallel.run_log import log
 from parallel.step_times import StepTimes
@@ -46,6 +47,17 @@ MAY_CHANGE = (
     # What is recorded as changed, if it happens: some examples stand for others then.
     "dataset.corrupt_shards",
 )
+
+
+def may_change(config) -> tuple[str, ...]:
+    """What may differ between two runs of `config` in one workdir."""
+    fields = MAY_CHANGE
+    if config.model.batch_statistics == "shared":
+        # Other devices may share a step's samples; their number is checked by itself.
+        fields += ("per_device_batch_size",)
+    if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
+        fields += ("num_steps",)  # otherwise it shapes every step
+    return fields
 
 
 class _Run:
@@ -73,7 +85,14 @@ class _Run:
         """Makes or restores the state; what can go wrong goes wrong before step 1."""
         if self.first_step:
             log.info("going on from step %d", self.first_step)
-            saved = self.checkpoints.extra(self.first_step)["batch_size"]
+            extra = self.checkpoints.extra(self.first_step)
+            if extra["plan"] != self.extra["plan"]:
+                log.warning(
+                    "gradients are grouped in another way than before step %d (other "
+                    "devices, or another version): sums round differently from here on",
+                    self.first_step,
+                )
+            saved = extra["batch_size"]
             if saved != self.setup.batch_size:
                 raise RunError(
                     f"{self.workdir} was trained with {saved} samples a step, this "
@@ -109,7 +128,6 @@ class _Run:
     def score(self, step: int) -> dict[str, float]:
         averaged = to_host((self.state.ema, self.state.batch_stats))
         scores = self.evaluator.run(*averaged)
-        self.writer.scores(step, {"seed": self.config.seed, **scores})
         if is_first_process():
             split, num = self.source.held_out[0], self.config.evaluation.num_panels
             picture = self.evaluator.panels(*averaged, split, num)
@@ -117,6 +135,8 @@ class _Run:
         # All processes must decide alike, and the last bit of a score may differ.
         score = from_first_process(scores[self.best_metric])
         self.best.offer(step, self.best_metric, score, self.state, self.extra)
+        # Last: a step that has its line is scored, and what is best is kept.
+        self.writer.scores(step, {"seed": self.config.seed, **scores})
         log.info("%s %.4f", self.best_metric, score)
         return scores
 
@@ -144,22 +164,30 @@ def train_and_evaluate(
     """
     check_config(config)
     require_same_run(config.to_dict(), may_differ=())
-    may_change = MAY_CHANGE
-    if config.optimizer.schedule == "published" and config.optimizer.loss != "huber":
-        may_change += ("num_steps",)  # otherwise it shapes every step
     # From here on: preparing the data may take longer than what is left of a job.
     with (
         StopRequests(survival.time_left()) as stop,
-        training_workdir(workdir, config.to_dict(), may_change, survival) as held,
+        training_workdir(
+            workdir, config.to_dict(), may_change(config), survival
+        ) as held,
     ):
         return _train(config, *held, stop, survival.faults)
 
 
 def _train(config, path, watch, stop, faults) -> dict[str, float]:
     setup = make_setup(config)
-    run = _Run(config, path, setup, tasks.task_of(config).open_source(config))
+    source = tasks.task_of(config).open_source(config)
+    require_agreement({"the data set": source.digest})
+    run = _Run(config, path, setup, source)
+    check_faults(
+        faults,
+        num_steps=config.num_steps,
+        save_every=config.checkpoint_every_steps,
+        num_labels=0,
+    )
     with contextlib.closing(run):
         if run.first_step >= config.num_steps:
+            watch.time_log.complete()
             log.info(
                 "complete: step %d of config.num_steps=%d. Pictures and scores are in "
                 "%s",
@@ -167,6 +195,8 @@ def _train(config, path, watch, stop, faults) -> dict[str, float]:
             )
             return {}
         run.begin()
+        every = config.evaluation.every_steps
+        make_up_for_scores(run.first_step, every, run.writer, watch, run.score)
         batches = prefetch(
             run.task.make_batches(config, setup, run.source, path).batch_at,
             # Here, so that the time of simulation is not taken for that of the step.
@@ -232,15 +262,21 @@ def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
             )
             if scores_now or saves or request:
                 run.mend()
+            if request:  # first: whoever stops a run does not wait for its scores
+                _save(run, step, watch, faults)
             if scores_now:
                 watch.now(Phase.EVALUATION, step)
                 scores = run.score(step)
-            if saves or request:
-                watch.now(Phase.CHECKPOINT, step)
-                run.save(step)
-                faults.saved(step, run.checkpoints.directory)
+            if saves and not request:
+                _save(run, step, watch, faults)
         if request:
             raise Stopped(step, request)
         start = time.perf_counter()
     status.close()
     return scores
+
+
+def _save(run: _Run, step: int, watch, faults) -> None:
+    watch.now(Phase.CHECKPOINT, step)
+    run.save(step)
+    faults.saved(step, run.checkpoints.directory)

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 from parallel.abandoned_reads import leave_out_abandoned_reads
 from parallel.agreement import from_first, list_from_first
 from parallel.errors import RunError, is_of_lost_peer
-from parallel.manifest import why_not_good, write_manifest
+from parallel.manifest import has_manifest, why_not_good, write_manifest
 from parallel.mesh import is_first_process
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.rejected_steps import RejectedSteps, name_rejected
@@ -143,13 +143,14 @@ class Checkpointer:
         """The newest step that is as it was written, or None where there is none yet.
 
         All of it is read and compared with its checksums; each newer step that is not
-        good is named in the log. The first process does that for all.
+        good is named in the log. The first process does that for all. Steps whose save
+        never ended are no steps yet: the next save sets them aside.
 
         Args:
           remedy: what the error tells people to do.
 
         Raises:
-          RunError: there are steps, and not one is good.
+          RunError: steps were saved to the end, and not one is good.
         """
         found = -1
         if is_first_process():
@@ -165,7 +166,9 @@ class Checkpointer:
     def _newest_good(self) -> int:
         steps = sorted(self._manager.all_steps(), reverse=True)
         good = (s for s in steps if self._rejected.judge(s, self.why_not_good(s)))
-        return next(good, _ALL_BAD if steps else -1)
+        # A kill in the very first save damages nothing that was ever whole.
+        were_whole = [s for s in steps if has_manifest(self.directory / str(s))]
+        return next(good, _ALL_BAD if were_whole else -1)
 
     def good_steps(self) -> list[int]:
         """Steps that are as they were written, oldest first, the same on all processes.

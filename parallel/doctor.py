@@ -1,23 +1,30 @@
 """Looks at a machine before a job does: devices, launcher, ports, memory."""
 
+import contextlib
+import functools
 import os
 import pathlib
 import shutil
 import socket
+import threading
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 
+from parallel import mesh
 from parallel.agreement import of_all
 from parallel.errors import RunError
-from parallel.launchers import find_launch
-from parallel.workdir import versions
+from parallel.exit_codes import ERROR
+from parallel.workdir import described_devices, package_versions
+
+_JOIN_SECONDS = 60  # a doctor is not waited for as long as a run
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 
 
-def _launcher(faults: list[str]) -> str:
-    launch = find_launch(os.environ)
+def _launcher(by_hand: tuple, faults: list[str]) -> str:
+    launch = mesh.which_launch(*by_hand)
     if launch is None:
         return "none: one process"
     if launch.coordinator:
@@ -26,12 +33,20 @@ def _launcher(faults: list[str]) -> str:
             socket.getaddrinfo(host, None)
         except OSError:
             faults.append(f"host {host} has no address here; check the name service")
-    return f"{launch.launcher}, coordinator {launch.coordinator or 'found by JAX'}"
+    return launch.told()
 
 
-def _proxies(faults: list[str]) -> str:
+def _join(by_hand: tuple, faults: list[str]) -> str:
+    if faults:
+        return "not tried, see FAULT"
+    if mesh.initialize(*by_hand, start_seconds=_JOIN_SECONDS) is None:
+        return "one process: nothing to join"
+    return f"process {mesh.process_number()} of {mesh.num_processes()}"
+
+
+def _proxies(is_one_of_several: bool, faults: list[str]) -> str:
     found = [n for p in _PROXIES for n in (p, p.upper()) if os.environ.get(n)]
-    if found and jax.process_count() > 1 and not os.environ.get("no_proxy"):
+    if found and is_one_of_several and not os.environ.get("no_proxy"):
         faults.append(
             f"{', '.join(found)} set without no_proxy: processes may not reach each "
             "other; set no_proxy to their hosts"
@@ -65,22 +80,64 @@ def _sum_over_devices(faults: list[str]) -> str:
     return f"{total:.0f} from {len(devices)} local devices"
 
 
-def examine() -> list[str]:
-    """Prints what there is and what is wrong with it; returns the faults."""
+@contextlib.contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    """Ends the process where an exchange hangs: nothing else would."""
+
+    def end():
+        print(
+            f"FAULT processes: joined, but no answer within {seconds:.0f} s; ports "
+            "between hosts are closed, or a process is stuck",
+            flush=True,
+        )
+        os._exit(ERROR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _look(name: str, look: Callable[[list[str]], str], faults: list[str]) -> None:
+    """Prints what `look` finds; what it cannot do is a fault."""
+    try:
+        print(f"{name}: {look(faults)}", flush=True)
+    except (RunError, RuntimeError, ValueError, OSError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        faults.append(f"{name}: {why}")
+
+
+def examine(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> list[str]:
+    """Prints what there is and what is wrong with it; returns the faults.
+
+    What can be seen without the other processes comes first, so that it is told even
+    where they cannot be joined. Only then does this process join them.
+
+    Args:
+      coordinator: as of `mesh.initialize`, like all that follows.
+      num_processes: likewise.
+      process_id: likewise.
+    """
     faults: list[str] = []
-    for name, value in versions().items():
+    by_hand = coordinator, num_processes, process_id
+    for name, value in package_versions().items():
         print(f"{name}: {value}")
-    for name, look in {
-        "launcher": _launcher,
-        "proxies": _proxies,
-        "all-reduce": _sum_over_devices,
-        "processes": _sum_over_processes,
-    }.items():
-        try:
-            print(f"{name}: {look(faults)}")
-        except (RunError, RuntimeError, ValueError) as error:
-            faults.append(f"{name}: {error}")
-    print(f"memory: {_memory()}")
+    _look("memory", lambda _: _memory(), faults)
+    _look("launcher", functools.partial(_launcher, by_hand), faults)
+    is_one_of_several = bool(faults) or mesh.which_launch(*by_hand) is not None
+    _look("proxies", functools.partial(_proxies, is_one_of_several), faults)
+    _look("joined", functools.partial(_join, by_hand), faults)
+    _look("devices", lambda _: described_devices(), faults)
+    _look("all-reduce", _sum_over_devices, faults)
+    with _no_longer_than(_JOIN_SECONDS):
+        _look("processes", _sum_over_processes, faults)
     for fault in faults:
         print(f"FAULT {fault}")
     print("nothing wrong was found" if not faults else f"{len(faults)} faults")

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from parallel.errors import FaultError
 from parallel.manifest import MANIFEST
 from parallel.mesh import is_first_process
 from parallel.named_leaves import from_named_leaves, named_leaves
@@ -110,6 +111,46 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
     if len(set(faults)) < len(faults):
         raise ValueError(f"{text!r} holds a fault twice; each happens once")
     return faults
+
+
+def check_faults(
+    faults: Iterable[Fault], *, num_steps: int, save_every: int, num_labels: int
+) -> None:
+    """Refuses what would never happen: nobody should learn from it that all is well.
+
+    Args:
+      faults: as they were ordered.
+      num_steps: of the whole run.
+      save_every: steps between checkpoints.
+      num_labels: that have parameters of their own; 0: parameters are everybody's.
+
+    Raises:
+      FaultError: names the first that cannot happen.
+    """
+    for fault in faults:
+        if why := _why_never(fault, num_steps, save_every, num_labels):
+            raise FaultError(f"--inject={fault.text}: {why}.")
+
+
+def _why_never(fault: Fault, num_steps: int, save_every: int, num_labels: int) -> str:
+    if fault.process >= jax.process_count():
+        return f"there are {jax.process_count()} processes, counted from 0"
+    if fault.label is not None and fault.label >= num_labels:
+        return f"labels with parameters of their own: {num_labels}, counted from 0"
+    if fault.kind not in _DAMAGES:
+        return (
+            ""
+            if fault.step < num_steps
+            else f"the run ends at step {num_steps}; choose an earlier one"
+        )
+    is_saved = fault.step in (None, num_steps) or (
+        fault.step % save_every == 0 and 0 < fault.step < num_steps
+    )
+    return (
+        ""
+        if is_saved
+        else f"saved are every {save_every} steps, and {num_steps}; choose one of them"
+    )
 
 
 def damage(step: pathlib.Path, kind: str) -> None:

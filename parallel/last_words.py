@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 import jax
 
+from parallel import pulse
 from parallel.agreement import from_first
 from parallel.exit_codes import ERROR, USAGE
+from parallel.whole_file import write_whole
 
 DIRECTORY = "last_words"
 _EVERY_SECONDS = 1.0
@@ -86,9 +88,7 @@ class LastWords:
         }
         path = self._directory / f"{self._run}-process-{number}.json"
         with contextlib.suppress(OSError):
-            building = path.with_suffix(".building")
-            building.write_text(json.dumps(said) + "\n")
-            building.replace(path)
+            write_whole(path, json.dumps(said) + "\n")
 
     def heard(self) -> Words | None:
         """What another process of this run said, if any did."""
@@ -135,7 +135,8 @@ class LastWords:
 def exchange_last_words(workdir: str | None) -> LastWords:
     """Makes `LastWords` that all processes of a run share, and listens.
 
-    Called by all of them. The only process has nobody to tell.
+    Also to the first one's sign of life, see `parallel.pulse`. Called by all of them.
+    The only process has nobody to tell.
 
     Args:
       workdir: of the run; on a file system that all see.
@@ -152,4 +153,5 @@ def exchange_last_words(workdir: str | None) -> LastWords:
         directory.mkdir(parents=True, exist_ok=True)
     words = LastWords(directory, run)
     words.listen()
+    pulse.start(directory / f"{run}-pulse")
     return words

@@ -222,7 +222,12 @@ def _tpu(seen: _Seen) -> Launch | None:
     hosts = [h for h in seen.get("TPU_WORKER_HOSTNAMES").split(",") if h]
     if len(hosts) < 2:
         return None
-    return Launch("Cloud TPU (GKE)", None, None, None, None, tuple(seen.used))
+    number = seen.get("TPU_WORKER_ID")
+    # Of several slices each knows its own hosts alone; JAX knows how to join them.
+    if not number or seen.get("MEGASCALE_NUM_SLICES"):
+        return Launch("Cloud TPU (GKE)", None, None, None, None, tuple(seen.used))
+    address = seen.coordinator or f"{hosts[0]}:{_PORT_BASE}"
+    return seen.launch("Cloud TPU (GKE)", len(hosts), int(number), address)
 
 
 # mpirun may run under srun's or jsrun's environment, and both set what MPICH sets.

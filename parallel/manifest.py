@@ -63,13 +63,18 @@ def write_manifest(directory: pathlib.Path, format_version: int) -> None:
     _fsync(directory.parent)
 
 
+def has_manifest(directory: pathlib.Path) -> bool:
+    """Whether the save of `directory` ended once, whatever became of it since."""
+    return os.path.lexists(directory / MANIFEST)
+
+
 def _listed(directory: pathlib.Path, format_version: int) -> dict | str:
     """The files that the manifest lists, or why it cannot be trusted."""
     path = directory / MANIFEST
-    if not path.is_file():
+    if not has_manifest(directory):
         return "it has no manifest, so its save did not end"
     try:
-        if path.stat().st_size > _LARGEST:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
             return f"{MANIFEST} is damaged"
         content = json.loads(path.read_bytes())
         version, files = content["format_version"], content["files"]

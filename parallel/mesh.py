@@ -1,9 +1,8 @@
 """Processes, devices and the axes that they are laid out on."""
 
-import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from parallel.errors import RunError
 from parallel.launchers import Launch, find_launch
+from parallel.mesh_shape import label_data_shape
 from parallel.roll_call import call_roll
 
 LABEL_AXIS = "label"
@@ -53,7 +53,8 @@ def initialize(
         _join(launch, start_seconds)
     except (RunError, RuntimeError, ValueError) as error:
         why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        raise RunError(f"{why}; recognised as {launch.told()}.") from error
+        kind = type(error) if isinstance(error, RunError) else RunError
+        raise kind(f"{why}; recognised as {launch.told()}.") from error
     return launch
 
 
@@ -112,33 +113,6 @@ def process_number() -> int:
     return jax.process_index()
 
 
-def label_data_shape(
-    num_devices: int, num_entries: int, batch_size: int
-) -> tuple[int, int]:
-    """Chooses how many devices share the labels and how many share each batch.
-
-    Both axes must divide what they share, so with awkward numbers some devices stay
-    idle. Of the shapes that keep most devices busy, the one with the longest label
-    axis is taken, since nothing travels along it.
-
-    Args:
-      num_devices: devices of all processes.
-      num_entries: generator/discriminator pairs.
-      batch_size: images of one pair per step, over all devices.
-
-    Returns:
-      (label, data); label * data <= num_devices.
-    """
-    shapes = [
-        (label, data)
-        for label in range(1, min(num_devices, num_entries) + 1)
-        if num_entries % label == 0
-        for data in range(1, num_devices // label + 1)
-        if batch_size % data == 0
-    ]
-    return max(shapes, key=lambda shape: (math.prod(shape), shape[0]))
-
-
 def make_mesh(
     num_entries: int, batch_size: int, devices: list[jax.Device] | None = None
 ) -> Mesh:
@@ -156,12 +130,13 @@ def make_mesh(
       RunError: several processes, and some device would stay idle.
     """
     devices = jax.devices() if devices is None else devices
-    label, data = label_data_shape(len(devices), num_entries, batch_size)
-    if label * data < len(devices) and jax.process_count() > 1:
+    processes = len({device.process_index for device in devices})
+    label, data = label_data_shape(len(devices), num_entries, batch_size, processes)
+    if label * data < len(devices) and processes > 1:
         raise RunError(
             f"{num_entries} pairs with {batch_size} images each to share use only "
-            f"{label * data} of {len(devices)} devices; choose a number of devices or "
-            "a config.per_entry_batch_size that divides."
+            f"{label * data} of {len(devices)} devices, and several processes must "
+            "leave none idle; choose a number of devices or of images that divides."
         )
     grid = np.asarray(devices[: label * data]).reshape(label, data)
     return Mesh(grid, (LABEL_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)
@@ -193,6 +168,15 @@ def sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*axes))
 
 
+def on_host() -> jax.sharding.SingleDeviceSharding:
+    """The layout of arrays in host memory; on a device where JAX has no CPU."""
+    try:
+        device = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        device = jax.local_devices()[0]
+    return jax.sharding.SingleDeviceSharding(device)
+
+
 def to_mesh(local: Any, layout: NamedSharding) -> Any:
     """Joins what each process holds into global arrays.
 
@@ -210,6 +194,32 @@ def to_host(tree: Any) -> Any:
     if jax.process_count() == 1:
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def holders_of_rows(array: jax.Array) -> list[list[int]]:
+    """Of each row of a global array, the processes that hold it, ascending."""
+    held = [set() for _ in range(len(array))]
+    for device, index in array.sharding.devices_indices_map(array.shape).items():
+        for row in range(len(array))[index[0]]:
+            held[row].add(device.process_index)
+    return [sorted(processes) for processes in held]
+
+
+def join_rows(mine: np.ndarray, shares: Sequence[int]) -> np.ndarray:
+    """Puts the rows of all processes one after the other, on every process.
+
+    Args:
+      mine: [shares[this process], ...], the rows of this one.
+      shares: rows of each process, the same list on all.
+    """
+    if jax.process_count() == 1:
+        return mine
+    padded = np.zeros((max(shares), *mine.shape[1:]), mine.dtype)
+    padded[: len(mine)] = mine
+    every = multihost_utils.process_allgather(padded)
+    return np.concatenate(
+        [rows[:share] for rows, share in zip(every, shares, strict=True)]
+    )
 
 
 def from_first_process(value: float) -> float:

@@ -1,12 +1,17 @@
 """What a run leaves for people: JSON lines, TensorBoard events and pictures."""
 
+import contextlib
 import json
 import math
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 from tensorboardX import SummaryWriter
+
+from parallel.agreement import from_first
+from parallel.whole_file import write_whole
 
 _MARGIN = 2  # pixels of grey between the images of a grid
 _GREY = 127
@@ -37,20 +42,22 @@ def save_png(path: pathlib.Path, image: np.ndarray) -> None:
     building.replace(path)
 
 
-def _drop_later_lines(path: pathlib.Path, step: int) -> None:
+def _whole_lines(path: pathlib.Path) -> Iterator[tuple[str, dict]]:
+    """Yields each line that tells of a step, and what it says."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        # The line that a killed process was writing, or a damaged one.
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    building = path.with_suffix(".building")
-    building.write_text("".join(f"{line}\n" for line in kept))
-    building.replace(path)
+    for text in path.read_text(errors="replace").splitlines():
+        # A killed process leaves half a line, and a disk may damage one.
+        with contextlib.suppress(ValueError, RecursionError):
+            said = json.loads(text)
+            if isinstance(said, dict) and isinstance(said.get("step"), int | float):
+                yield text, said
+
+
+def _drop_later_lines(path: pathlib.Path, step: int) -> None:
+    if path.exists():
+        kept = [text for text, said in _whole_lines(path) if said["step"] <= step]
+        write_whole(path, "".join(f"{line}\n" for line in kept))
 
 
 def _is_number(value: object) -> bool:
@@ -103,6 +110,18 @@ class MetricWriter:
     def scores(self, step: int, values: dict) -> None:
         """Appends one line to eval.jsonl, NaN as null; floats go to TensorBoard."""
         self._write("eval.jsonl", step, values)
+
+    def has_scores(self, step: int) -> bool:
+        """Whether the run has scored `step`; all processes ask, and hear the same.
+
+        Scores of a checkpoint that somebody asked for later offered nothing as the
+        best, so they do not count.
+        """
+        found = self._enabled and any(
+            said["step"] == step and "checkpoint" not in said
+            for _, said in _whole_lines(self._workdir / "eval.jsonl")
+        )
+        return bool(from_first(int(found)))
 
     def image_grid(self, name: str, images: np.ndarray) -> pathlib.Path:
         """Writes NAME.png, a grid of uint8 [rows, columns, y, x, c]."""

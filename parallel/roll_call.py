@@ -5,7 +5,7 @@ import resource
 import socket
 import time
 
-from parallel.errors import RunError
+from parallel.errors import MissingProcessError, RunError
 
 _LONGEST = 4096  # bytes of an answer
 
@@ -65,7 +65,8 @@ def call_roll(address: str, count: int, number: int, seconds: float) -> None:
       seconds: to wait.
 
     Raises:
-      RunError: some did not report; they are named.
+      RunError: it cannot be called here.
+      MissingProcessError: some did not report; they are named.
     """
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + seconds
@@ -80,7 +81,7 @@ def call_roll(address: str, count: int, number: int, seconds: float) -> None:
             "another port."
         ) from error
     if answer != "all":
-        raise RunError(
+        raise MissingProcessError(
             f"of {count} processes, process {answer} did not report to {address} "
             f"within {seconds:.0f} s; see its log, and whether that address can be "
             "reached from its host."

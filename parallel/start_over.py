@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from parallel.agreement import from_first
 from parallel.mesh import is_first_process
 from parallel.run_log import log
+from parallel.whole_file import write_whole
 
 _OF_A_RUN = (
     *("checkpoints", "checkpoints-rejected", "best", "best-rejected", "bad_numbers"),
     *("*.jsonl", "*.png", "events", "samples"),
+    # Last: whoever is killed on the way leaves no checkpoint whose config.json is gone.
+    *("versions.json", "config.json"),
 )
 _MARK = "started_over.json"
 # jobs/run.sh sets the first, for all restarts of one command; the schedulers' own stay
@@ -58,7 +61,8 @@ def start_over(workdir: pathlib.Path) -> None:
 
     Once a job: a batch job that is requeued runs the same command again, and what it
     saved is what it should go on from. Without a job it is a person who says so, each
-    time. The first process does it, and the others wait.
+    time. The configuration goes too, so another one may follow. The first process does
+    it, and the others wait.
     """
     if is_first_process():
         job = job_of(os.environ)
@@ -71,7 +75,5 @@ def start_over(workdir: pathlib.Path) -> None:
         else:
             _move_aside(workdir)
             # Afterwards: a job that was killed before has trained nothing yet.
-            building = workdir / f"{_MARK}.building"
-            building.write_text(json.dumps({"job": job}) + "\n")
-            building.replace(workdir / _MARK)
+            write_whole(workdir / _MARK, json.dumps({"job": job}) + "\n")
     from_first(0)

@@ -48,7 +48,8 @@ class TimeLog:
     A line holds what was done since the line before, and up to which step:
     {"start": s since 1970} begins a process; {"at": s since 1970, "step": 40,
     "seconds": {"step": 1.5, ...}} follow, about one in ten seconds and one for each
-    checkpoint, so that a killed process leaves an account of all but its last seconds.
+    checkpoint, so that a killed process leaves an account of all but its last seconds;
+    {"complete": s since 1970} follows where nothing was left to do.
     """
 
     def __init__(self, workdir: pathlib.Path, *, enabled: bool):
@@ -93,6 +94,10 @@ class TimeLog:
             # An account is not worth a run: a full disk ends it where it must.
             with contextlib.suppress(OSError), self._path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
+
+    def complete(self) -> None:
+        """Says that nothing was left to do: this start is no part of the run's time."""
+        self._append({"complete": round(time.time(), 3)})
 
     def close(self) -> None:
         """Writes the rest."""

@@ -106,6 +106,8 @@ def _read(path: pathlib.Path) -> list[Process]:
             line = json.loads(text)
             if "start" in line:
                 processes.append(Process(_number(line["start"]), []))
+            elif "complete" in line and processes and not processes[-1].lines:
+                processes.pop()
             elif processes:
                 seconds = {Phase(k): _number(s) for k, s in line["seconds"].items()}
                 step = int(_number(line["step"]))
@@ -161,7 +163,8 @@ def read_report(workdir: str) -> Report:
             # In between nothing ran, or a process that was killed before it wrote.
             gap = process.start - processes[number - 1].end
             seconds["restart"] += max(gap, 0.0)
-    steps = max((line.step for line in processes[-1].lines), default=0)
+    told = [process.lines for process in processes if process.lines]
+    steps = max((line.step for line in told[-1]), default=0) if told else 0
     return Report(processes, steps, seconds)
 
 

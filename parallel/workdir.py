@@ -12,6 +12,7 @@ from typing import Any
 import jax
 
 from parallel.errors import RunError
+from parallel.whole_file import write_whole
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -27,14 +28,23 @@ def flat(content: Mapping, prefix: str = "") -> dict:
     return fields
 
 
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of what a run stands on; touches no device."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
+
+
+def described_devices() -> str:
+    """How many devices all processes have, and of which kind."""
+    devices = jax.devices()
+    return f"{len(devices)} x {devices[0].device_kind}"
+
+
 def versions() -> dict[str, str]:
     """Versions, devices and date of this run."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    devices = jax.devices()
     return {
-        "python": platform.python_version(),
-        **found,
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        **package_versions(),
+        "devices": described_devices(),
         "processes": str(jax.process_count()),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(sys.argv),
@@ -52,24 +62,31 @@ def _read(path: pathlib.Path, kind: type, remedy: str) -> Any:
 
 
 def _write(path: pathlib.Path, content: Any) -> None:
-    building = path.with_suffix(".building")
-    building.write_text(json.dumps(content, indent=1) + "\n")
-    building.replace(path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
-def _changed(workdir: str, held: dict, config: dict, may_change: tuple) -> dict:
+# Fields that were added later, and what runs without them did.
+_WHEN_ABSENT = {"optimizer.decay_share": 0.0}
+_NAMED_FIRST = "dataset.name"  # whatever else differs with it
+
+
+def _changed(
+    workdir: str, held: dict, config: dict, may_change: tuple, remedy: str
+) -> dict:
     """Fields of `config` that differ from those `held`, if they may."""
     before, after = flat(held), flat(config)
     sections = tuple(name for name in may_change if name.endswith("."))
     changed = {}
-    for name in [*after, *sorted(before.keys() - after.keys())]:
-        then, now = before.get(name, "absent"), after.get(name, "absent")
+    names = [*after, *sorted(before.keys() - after.keys())]
+    for name in sorted(names, key=lambda name: name != _NAMED_FIRST):
+        then = before.get(name, _WHEN_ABSENT.get(name, "absent"))
+        now = after.get(name, "absent")
         if then == now:
             continue
         if name not in may_change and not name.startswith(sections):
             raise RunError(
                 f"--workdir={workdir!r} is of another configuration: config.{name} is "
-                f"{then!r} there and {now!r} here; choose another workdir."
+                f"{then!r} there and {now!r} here; {remedy}."
             )
         changed[name] = now
     return changed
@@ -91,7 +108,8 @@ def require_same_config(
     record = pathlib.Path(workdir).expanduser() / "config.json"
     if record.exists():
         held = _read(record, dict, "give the workdir of another run")
-        _changed(workdir, held, json.loads(json.dumps(config)), may_change)
+        remedy = "give the --config flags of its training (its config.json has them)"
+        _changed(workdir, held, json.loads(json.dumps(config)), may_change, remedy)
 
 
 def make_workdir(workdir: str) -> pathlib.Path:
@@ -139,8 +157,9 @@ def prepare_workdir(
     record, runs_record = path / "config.json", path / "versions.json"
     changed, runs = {}, []
     if record.exists() and is_begun:
-        held = _read(record, dict, "choose another workdir")
-        changed = _changed(workdir, held, config, may_change)
+        remedy = "choose another workdir, or add --fresh to move what is there aside"
+        held = _read(record, dict, remedy)
+        changed = _changed(workdir, held, config, may_change, remedy)
         if runs_record.exists():
             runs = _read(runs_record, list, "remove it")
     if jax.process_index() == 0:

@@ -1,4 +1,4 @@
-"""What holds in every test: eight CPU devices, strict shapes, a cache of its own."""
+"""What holds in every test: eight CPU devices, strict shapes, caches of its own."""
 
 import os
 import pathlib
@@ -7,6 +7,8 @@ import pathlib
 # tests on its CPU too, unless it is told otherwise.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+# Most of the time of small tests is LLVM's; what XLA makes of a program stays the same.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import pytest
@@ -23,6 +25,9 @@ def user_cache(tmp_path_factory):
     path = tmp_path_factory.mktemp("cache")
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(path))
+    # Many tests compile what an earlier one did.
+    jax.config.update("jax_compilation_cache_dir", str(path / "compiled-by-tests"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     yield path
     patch.undo()
 

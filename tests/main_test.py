@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 
+import jax
+import numpy as np
 import pytest
 
 from parallel.fault_injection import damage
+from tests.gan.small_run import saved_arrays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGITS = "--config=configs/digits.py:smoke"
@@ -58,6 +61,11 @@ MISTAKES = {
         (DIGITS, "--config.optimizer.loss=hing", "--dry_run"),
         2,
         "did you mean 'hinge'",
+    ),
+    "nothing to describe": (
+        (DIGITS, "--workdir={tmp}", "--mode=sample", "--dry_run"),
+        2,
+        "with --mode=sample leave it out",
     ),
     "no workdir": ((DIGITS,), 2, "--workdir is missing"),
     "unknown fault": (
@@ -209,3 +217,18 @@ def test_a_run_that_is_interrupted_saves_and_says_how_to_go_on(tmp_path, number)
     assert found, said
     assert (tmp_path / "run" / "checkpoints" / found[1] / "manifest.json").exists()
     assert "Traceback" not in said
+    if number == signal.SIGTERM:
+        _goes_on_to_the_bit(tmp_path, int(found[1]) + 2)
+
+
+def _goes_on_to_the_bit(tmp_path, steps):
+    """The run that was stopped ends as one that never was."""
+    for name in ("run", "whole"):
+        flags = (f"--workdir={tmp_path / name}", f"--config.num_steps={steps}")
+        done = _run(DIGITS, *flags, "--config.evaluation.networks=()")
+        assert done.returncode == 0, done.stderr
+    found, expected = (
+        saved_arrays(tmp_path / name, steps) for name in ("run", "whole")
+    )
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)

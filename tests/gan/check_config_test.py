@@ -27,6 +27,8 @@ WRONG = [
     ("optimizer.beta1", float("nan"), "below 1"),
     ("optimizer.generator_learning_rate", -1.0, "above 0"),
     ("optimizer.gradient_penalty", -5.0, "0 or more"),
+    ("optimizer.decay_share", 1.5, "a share of config.num_steps"),
+    ("optimizer.decay_share", -0.5, "a share of config.num_steps"),
     ("optimizer.gradient_penalty", 10.0, 'discriminator_normalisation="layer"'),
     ("evaluation.best_metric", "intra_fit", "did you mean 'intra_fid'"),
 ]

@@ -78,7 +78,7 @@ def test_digits_are_classified(tmp_path):
     assert f"{accuracy:.2%} of {len(test.labels)} test images" in lines[-1]
     assert features.shape == (len(test.labels), 128)
     assert network.knows_labels
-    assert network.name == "own_classifier_digits"
+    assert network.name == f"own_classifier_digits_e{ClassifierSettings().epochs}"
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
@@ -202,8 +202,8 @@ def test_images_of_another_shape_are_refused(trained):
 
 
 def test_a_classifier_is_named_after_its_data():
-    assert classifier_name("cifar10") == "own_classifier_cifar10"
-    assert classifier_name("folder:/data/my birds/") == "own_classifier_my_birds"
+    assert classifier_name("cifar10", 10) == "own_classifier_cifar10_e10"
+    assert classifier_name("folder:/data/my birds/", 3) == "own_classifier_my_birds_e3"
 
 
 @pytest.mark.slow

@@ -228,3 +228,14 @@ def test_too_few_images_are_a_matter_of_the_configuration(settings, field, tmp_p
 def test_fakes_that_cannot_be_scored_are_refused(fakes, labels, reason, tmp_path):
     with pytest.raises(ValueError, match=reason):
         _evaluator(tmp_path).run(fakes, labels)
+
+
+@pytest.mark.parametrize(("num_features", "is_said"), [(30, False), (31, True)])
+def test_fewer_images_than_features_are_said(num_features, is_said, tmp_path, caplog):
+    def look(pixels):
+        return jnp.zeros((len(pixels), num_features)), None
+
+    network = FeatureNetwork("wide", "weights", look, 16, False)
+    _evaluator(tmp_path, [network])
+    said = f"30 images are few for {num_features} features of wide"
+    assert (said in caplog.text) == is_said

@@ -26,7 +26,9 @@ def on_one_device():
     return small_stack(num_entries=10).run(steps=5)[0]
 
 
-@pytest.mark.parametrize("num_devices", [2, 3, 4, 6, 8])
+@pytest.mark.parametrize(
+    "num_devices", [2, 4, 8, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 6))]
+)
 def test_ten_labels_end_alike_on_any_number_of_devices(num_devices, on_one_device):
     stack = small_stack(num_entries=10, num_devices=num_devices)
     assert stack.mesh.size > num_devices / 2
@@ -144,6 +146,7 @@ def test_a_step_with_a_nan_is_not_applied():
     np.testing.assert_array_equal(after.step, [1, 1, 1, 1])
 
 
+@pytest.mark.slow
 def test_four_devices_share_a_batch_alike_under_pmap():
     """The older way to share a batch; kept honest by the newer one."""
     stack = small_stack(num_entries=1, num_devices=4)

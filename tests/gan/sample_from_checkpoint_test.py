@@ -1,5 +1,8 @@
 """Laws of sampling from a checkpoint alone."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -25,6 +28,19 @@ def test_sampling_needs_a_checkpoint_alone_and_repeats_itself(
     _, third = inference.sample(config, workdir, "latest", "mixture", 20, seed=1)
     with np.load(third) as file:
         assert len(set(file["labels"].tolist())) > 3
+
+
+def test_a_run_from_before_a_field_was_added_is_still_read(uninterrupted, tmp_path):
+    """It did what the field's first value says."""
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    record = tmp_path / "run" / "config.json"
+    held = json.loads(record.read_text())
+    del held["optimizer"]["decay_share"]
+    record.write_text(json.dumps(held))
+    inference.sample(small_run_config(), str(tmp_path / "run"), "latest", "3", 1, 0)
+    other = small_run_config(optimizer__decay_share=0.5)
+    with pytest.raises(RunError, match=r"decay_share is 0.0 there and 0.5 here"):
+        inference.sample(other, str(tmp_path / "run"), "latest", "3", 1, 0)
 
 
 def test_all_labels_and_long_lists_of_them_can_be_sampled(uninterrupted):

@@ -82,6 +82,23 @@ def test_an_image_does_not_depend_on_how_many_are_asked_for():
     np.testing.assert_array_equal(images[CHUNK_SIZE + 3 :][:2], few)
 
 
+@pytest.mark.parametrize("conditioning", ["per_label", "class"])
+@pytest.mark.parametrize("num_devices", [2, 3, 8])
+def test_images_are_the_same_wherever_the_generators_lie(conditioning, num_devices):
+    """On a mesh each generator draws where it is; nothing is gathered but images."""
+    config = digits.get_config("smoke")
+    config.dataset.num_labels = 6
+    config.model.conditioning = conditioning
+    setup = make_setup(config, Facts(6, 1), jax.devices()[:num_devices])
+    state = setup.create_state()
+    generators = (state.ema, state.generator.batch_stats)
+    assert len(jax.tree.leaves(generators)[0].sharding.device_set) > 1
+    labels = np.array([5, 0, 5, 2, 1, 3, 4, 2])
+    images = setup.sampler.sample(*generators, labels, seed=3)
+    alone = setup.sampler.sample(*jax.device_get(generators), labels, seed=3)
+    np.testing.assert_array_equal(images, alone)
+
+
 def test_a_mixture_has_the_proportions_of_the_data():
     prior = np.array([0.7, 0.2, 0.0, 0.1])
     labels = mixture_labels(prior, 20_000, seed=0)

@@ -65,6 +65,7 @@ def small_stack(
     dtype="float32",
     num_classes=0,
     steps_per_dispatch=1,
+    rate_share=None,
 ):
     reduction = mean_over(DATA_AXIS)
     shared = {
@@ -82,7 +83,7 @@ def small_stack(
         LATENT_SIZE,
     )
     mesh = make_mesh(num_entries, batch_size, jax.devices()[:num_devices])
-    settings = StepSettings(make_loss(loss, gradient_penalty), rounds, 0.99)
+    settings = StepSettings(make_loss(loss, gradient_penalty), rounds, 0.99, rate_share)
     step = make_label_sharded_step(
         make_train_step(pair, settings, reduction),
         mesh,

@@ -7,6 +7,8 @@ import pytest
 
 from configs import digits
 from gan.check_config import Facts
+from gan.factories import step_settings
+from gan.may_change import may_change
 from gan.setup import make_setup
 from gan.train_step import example_keys, latents_at
 from tests.gan.small_stack import small_stack
@@ -41,6 +43,48 @@ def test_every_game_changes_both_networks_and_stays_finite(
             strict=True,
         ):
             assert (old != new).any()
+
+
+def _params(state):
+    return jax.tree.leaves((state.generator.params, state.discriminator.params))
+
+
+def test_a_share_of_the_learning_rate_moves_both_networks_by_that_share():
+    before = jax.device_get(_params(small_stack(1).state))
+    whole, _ = small_stack(1).run(steps=1)
+    part, _ = small_stack(1, rate_share=lambda step: jnp.float32(0.25)).run(steps=1)
+    for x, a, b in zip(before, _params(whole), _params(part), strict=True):
+        np.testing.assert_allclose(b - x, 0.25 * (a - x), rtol=1e-3, atol=1e-8)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_rates_fall_with_the_runs_steps_however_many_rounds_each_has(rounds):
+    """Full until step 2, none from there on: of both networks, and to the bit."""
+    game = {"loss": "wasserstein", "gradient_penalty": 10.0, "normalisation": "layer"}
+    game |= {"rounds": rounds, "batch_size": 10}
+
+    def run(steps, full_until):
+        share = lambda step: jnp.where(step < full_until, 1.0, 0.0)  # noqa: E731
+        stack = small_stack(1, **game, rate_share=share)
+        return stack.run(steps=steps, batch_size=10)[0]
+
+    whole, stopped = run(2, full_until=99), run(4, full_until=2)
+    for a, b in zip(_params(whole), _params(stopped), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert stopped.step == 4
+
+
+def test_the_last_share_of_the_steps_is_the_one_that_decays():
+    config = digits.get_config("smoke")
+    config.num_steps = 8
+    assert step_settings(config).rate_share is None
+    config.optimizer.decay_share = 0.5
+    share = step_settings(config).rate_share
+    found = [float(share(jnp.int32(step))) for step in range(8)]
+    np.testing.assert_allclose(found, [1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    # Then another number of steps is another run.
+    assert "num_steps" in may_change(digits.get_config("smoke"))
+    assert "num_steps" not in may_change(config)
 
 
 @pytest.mark.parametrize("rounds", [1, 3])

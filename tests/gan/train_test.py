@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -14,12 +15,17 @@ import numpy as np
 import pytest
 
 from configs import digits
+from gan import train
 from gan.check_config import Facts
-from gan.recovery import revert_stuck_entries
+from gan.recovery import Recovery
 from gan.setup import make_setup, make_step
 from gan.train import train_and_evaluate
+from input_pipeline.errors import DataError
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
+from parallel.fault_injection import parse_faults
+from parallel.preemption import Stopped
+from parallel.survival import Survival
 from parallel.workdir_lock import WorkdirLock
 from tests.gan.small_run import saved_arrays, small_run_config
 
@@ -113,6 +119,42 @@ def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
     assert _losses(killed) == _losses(whole)
 
 
+def test_who_stops_a_run_does_not_wait_for_its_scores(tmp_path, monkeypatch):
+    done = []
+    for name in ("save", "score"):
+        real = getattr(train._Run, name)
+
+        def noted(run, step, name=name, real=real):
+            done.append((name, step))
+            return real(run, step)
+
+        monkeypatch.setattr(train._Run, name, noted)
+    config = small_run_config(6, evaluation__every_steps=2)
+    config.checkpoint_every_steps = 2
+    with pytest.raises(Stopped):
+        train_and_evaluate(
+            config, str(tmp_path), Survival(faults=parse_faults("term@1"))
+        )
+    assert done == [("save", 2), ("score", 2)]
+
+
+def test_a_run_is_watched_and_locked_before_it_looks_for_its_data(
+    tmp_path, monkeypatch
+):
+    """That is where a file system hangs first."""
+    seen = {}
+
+    def load(config):
+        seen["lock"] = (tmp_path / "run.lock").exists()
+        seen["watch"] = "watchdog" in [t.name for t in threading.enumerate()]
+        raise DataError("gone")
+
+    monkeypatch.setattr("gan.data.load_training_set", load)
+    with pytest.raises(DataError, match="gone"):
+        train_and_evaluate(small_run_config(), str(tmp_path), Survival(stuck_after=60))
+    assert seen == {"lock": True, "watch": True}
+
+
 def test_a_workdir_of_another_configuration_is_refused_and_left_alone(uninterrupted):
     before = (uninterrupted / "config.json").read_text()
     with pytest.raises(RunError, match="config.seed is 0 there and 7 here"):
@@ -131,7 +173,7 @@ def test_a_stuck_label_goes_back_alone_to_its_last_good_state(uninterrupted):
     poisoned = poisoned.replace(
         skipped_in_a_row=poisoned.skipped_in_a_row.at[3].set(10)
     )
-    _assert_equal(revert_stuck_entries(setup, poisoned, checkpointer), expected)
+    _assert_equal(Recovery(setup, checkpointer).mend(poisoned), expected)
 
 
 def test_a_label_that_only_skipped_a_step_keeps_what_it_learnt(uninterrupted):
@@ -142,10 +184,11 @@ def test_a_label_that_only_skipped_a_step_keeps_what_it_learnt(uninterrupted):
         lambda x: x.at[3].add(1) if x.dtype == np.float32 else x, good
     ).replace(skipped_in_a_row=good.skipped_in_a_row.at[3].set(1))
     expected = jax.device_get(learnt)
-    kept = revert_stuck_entries(setup, learnt, checkpointer, is_kept=True)
+    recovery = Recovery(setup, checkpointer)
+    kept = recovery.mend(learnt, is_kept=True)
     _assert_equal(kept, expected)
     broken = kept.replace(ema=jax.tree.map(lambda x: x.at[3].set(np.inf), kept.ema))
-    mended = revert_stuck_entries(setup, broken, checkpointer, is_kept=True)
+    mended = recovery.mend(broken, is_kept=True)
     _assert_equal(mended.ema, jax.device_get(good.ema))
 
 

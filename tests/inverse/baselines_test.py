@@ -5,18 +5,8 @@ import numpy as np
 
 from inverse import baselines, metrics
 from inverse.scan import Scan
-from inverse.simulator.electron import interaction_parameter, wavelength_a
+from inverse.simulator.electron import wavelength_a
 from tests.inverse import phase_objects
-
-
-def test_constants_are_the_simulators():
-    for energy in (60e3, 100e3, 300e3):
-        np.testing.assert_allclose(
-            baselines._wavelength_a(energy), wavelength_a(energy), rtol=1e-6
-        )
-        np.testing.assert_allclose(
-            baselines._interaction(energy), interaction_parameter(energy), rtol=1e-6
-        )
 
 
 def test_the_centre_of_mass_of_a_shifted_beam_is_its_shift():

@@ -65,7 +65,7 @@ def test_it_learns_both_the_answer_and_how_far_to_trust_it():
     # The target is one detector; how noisy it is, the other tells.
     network = small(targets=1, features=16, dilations=(1,))
     graphdef, params = nnx.split(network)
-    optimizer = optax.adam(optax.cosine_decay_schedule(1e-2, 250))
+    optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, 400))
 
     def draw(key):
         keys = jax.random.split(key, 3)
@@ -87,7 +87,7 @@ def test_it_learns_both_the_answer_and_how_far_to_trust_it():
         return optax.apply_updates(params, updates), state
 
     state = optimizer.init(params)
-    for number in range(250):
+    for number in range(400):
         params, state = step(params, state, jax.random.key(number))
     image, target, spread = draw(jax.random.key(10_000))
     mean, log_variance = nnx.merge(graphdef, params)(image)

@@ -4,7 +4,7 @@ import pytest
 
 from configs import stem_distortion
 from inverse.distortion_predict import predict
-from inverse.distortion_structure import mean_atoms
+from inverse.distortion_structure import mean_atoms, odd_size
 from inverse.errors import ConfigError
 from inverse.simulator.oxides import load_oxides
 
@@ -69,3 +69,11 @@ def test_atoms_of_an_image_without_a_size_are_refused(tmp_path):
     np.save(file, np.random.default_rng(0).random((64, 64)))
     with pytest.raises(ConfigError, match=r"SrTiO3.*config\.prediction\.pixel_a"):
         predict(config, str(tmp_path), "latest", str(file))
+
+
+def test_a_cell_that_is_hardly_one_of_its_oxide_is_said():
+    (oxide,) = load_oxides(("SrTiO3",))
+    assert odd_size(oxide, 3.905) == odd_size(oxide, 3.86) == []
+    (said,) = odd_size(oxide, 4.043)
+    assert "4.043 A, that of SrTiO3 3.905 A (+3.5%)" in said
+    assert "config.prediction.pixel_a" in said

@@ -86,6 +86,12 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     assert target.with_suffix(".png").stat().st_size > 10_000
     structure = ase.io.read(target.with_suffix(".cif"))
     assert structure.get_chemical_formula() == "O24Sr8Ti8"
+    with config.unlocked():
+        config.prediction.oxide = ""
+    distortion_predict.predict(
+        config, str(tmp_path / "run"), "latest", str(tmp_path / "image.npy")
+    )
+    assert not target.with_suffix(".cif").exists()
     tilt = summary["mean"]["tilt_repeating_z_P0_deg"]
     assert 0 < tilt["error_68"] < tilt["error_95"]
 

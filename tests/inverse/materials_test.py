@@ -3,7 +3,12 @@
 import pytest
 
 from inverse.errors import ConfigError
-from inverse.materials import embedded_materials, materials_of, split_materials
+from inverse.materials import (
+    digest_of_materials,
+    embedded_materials,
+    materials_of,
+    split_materials,
+)
 
 SETTINGS = {
     "seed": 0,
@@ -62,3 +67,14 @@ def test_an_empty_split_is_refused():
             held_out_share=1e-9,
             held_out_space_groups=(),
         )
+
+
+def test_crystals_that_differ_anywhere_have_another_digest():
+    materials = embedded_materials()
+    digest = digest_of_materials(materials)
+    assert digest == digest_of_materials(embedded_materials())
+    moved = materials[0].atoms.copy()
+    moved.positions[0, 0] += 1e-9
+    others = [materials[0]._replace(atoms=moved), *materials[1:]]
+    assert digest_of_materials(others) != digest
+    assert digest_of_materials(materials[1:]) != digest

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from inverse.baselines import _interaction, _wavelength_a
 from inverse.data import Source
 from inverse.scan import Scan
+from inverse.simulator.electron import interaction_parameter, wavelength_a
 
 SIDE, POSITIONS, PIXEL_A, ENERGY_EV, SEMIANGLE_MRAD = 16, 4, 0.5, 100e3, 20.0
-LAMBDA_A = float(_wavelength_a(ENERGY_EV))
+LAMBDA_A = wavelength_a(ENERGY_EV)
 SCAN = Scan(
     positions=(POSITIONS, POSITIONS),
     step_a=PIXEL_A * SIDE / POSITIONS,
@@ -36,7 +36,7 @@ def example(key, num_atoms=3, height_va=150.0):
     apart = (apart + SIDE / 2) % SIDE - SIDE / 2
     bells = jnp.exp(-0.5 * (apart * PIXEL_A / 0.8) ** 2).reshape(num_atoms, 2, SIDE)
     density = jnp.einsum("a,ay,ax->yx", heights, bells[:, 0], bells[:, 1])
-    objects = jnp.exp(1j * float(_interaction(ENERGY_EV)) * density)
+    objects = jnp.exp(1j * interaction_parameter(ENERGY_EV) * density)
     shifts = jnp.arange(POSITIONS) * SIDE // POSITIONS
 
     def pattern(row, column):

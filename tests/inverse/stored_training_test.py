@@ -92,6 +92,18 @@ def test_a_set_goes_on_where_it_was_ended_and_suits_its_configuration(tmp_path):
     _assert_same(_batch(more, 2), _batch(enlarged, 2))
 
 
+def test_sets_with_other_examples_have_another_digest(tmp_path):
+    """Two processes that read unlike files must notice before the first step."""
+    config = _config(tmp_path)
+    config.dataset.corrupt_shards = "skip"
+    write_set(_config(), str(tmp_path))
+    whole = data.open_source(config).digest
+    assert whole == data.open_source(config).digest
+    with (tmp_path / "train-00001.array_record").open("r+b") as file:
+        file.truncate(100)
+    assert data.open_source(config).digest != whole
+
+
 def test_as_many_are_held_out_as_there_are_whatever_the_batch(tmp_path):
     config = _config()
     config.evaluation.num_examples = 3

@@ -86,7 +86,9 @@ def _on_one_device():
     return jax.device_get((state, metrics))
 
 
-@pytest.mark.parametrize("num_devices", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    "num_devices", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8]
+)
 def test_the_step_is_the_same_on_any_number_of_devices(num_devices):
     (state, metrics), (expected, said) = _step(num_devices), _on_one_device()
     np.testing.assert_allclose(metrics["loss"], said["loss"], rtol=1e-5)

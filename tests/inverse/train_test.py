@@ -10,9 +10,11 @@ from configs import stem_density
 from inverse import data, inference, train
 from inverse.normalisation import Normalisation
 from inverse.setup import make_setup
+from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
 from parallel.fault_injection import parse_faults
+from parallel.reduction_plan import ReductionPlan
 from parallel.survival import Survival
 from tests.inverse import phase_objects
 
@@ -58,6 +60,8 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path):
         if name in rescored and value is not None:  # an error of no columns
             assert rescored[name] == pytest.approx(value, rel=1e-3), name
     assert len(list(whole.glob("panels-*.png"))) == 3
+    # What was scored before is not scored again.
+    assert len((parts / "eval.jsonl").read_text().splitlines()) == 2
     other = _config()
     other.optimizer.loss = "mse"
     with pytest.raises(RunError, match="optimizer.loss is 'l1' there and 'mse' here"):
@@ -68,6 +72,59 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path):
     smaller.per_device_batch_size = 2
     with pytest.raises(RunError, match="per_device_batch_size"):
         train.train_and_evaluate(smaller, str(whole))
+
+
+class _Judge:
+    """Finds everything alike, at once."""
+
+    def run(self, *averaged):
+        return {"materials/network/relative_l2": 1.0}
+
+    def panels(self, *averaged):
+        return np.zeros((2, 2, 3), np.uint8)
+
+    def table(self, scores):
+        return ""
+
+
+def test_a_step_that_a_stop_left_without_scores_is_scored_before_the_next_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(data, "make_evaluator", lambda *_: _Judge())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BestCheckpoint, "offer", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train.train_and_evaluate(_config(6), str(tmp_path), _with("term@2"))
+    train.train_and_evaluate(_config(6), str(tmp_path))
+    lines = (tmp_path / "eval.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [3, 6]
+    # The same score again beats nothing.
+    assert Checkpointer(tmp_path / "best", keep=None).all_steps() == [3]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_on_another_number_of_devices(tmp_path, monkeypatch, caplog):
+    """Half the devices take twice the samples each: the same step, other roundings."""
+    monkeypatch.setattr("inverse.train.log.propagate", True)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train.train_and_evaluate(_config(6), str(whole))
+    train.train_and_evaluate(_config(3), str(parts))
+    halved = _config(6)
+    halved.per_device_batch_size = 2
+    with monkeypatch.context() as patch:
+        four = jax.devices()[:4]
+        patch.setattr(jax, "devices", lambda *args: four)
+        patch.setattr(ReductionPlan, "digest", lambda plan: "another plan")
+        train.train_and_evaluate(halved, str(parts))
+    assert "grouped in another way than before step 3" in caplog.text
+    (step, a), (other, b) = _saved(whole, _config()), _saved(parts, halved)
+    assert step == other == 6
+    for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5)
 
 
 def test_positions_are_laid_out_where_they_were_scanned():

@@ -3,6 +3,9 @@
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +16,14 @@ from parallel.manifest import MANIFEST
 from parallel.verify import verify_workdir
 from tests.parallel.small_states import abstract, bits, numbers
 
+_KILLED_AFTER_ORBAX = """
+import os, signal, sys
+import numpy as np
+from parallel import checkpoint
+
+checkpoint.write_manifest = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.Checkpointer(sys.argv[1], keep=2).save(4, {"x": np.ones(4)}, {})
+"""
 GOLDEN = pathlib.Path(__file__).parent / "golden_checkpoint"
 
 
@@ -74,13 +85,46 @@ def test_truncation_and_deletion_of_any_file_are_named(directory, caplog):
     assert _newest(directory) == 3
 
 
-def test_if_all_are_bad_nothing_is_trained_on(directory):
-    for step in (1, 2, 3):
+@pytest.mark.parametrize("damage", ["a lost file", "a manifest that is none"])
+def test_if_all_are_bad_nothing_is_trained_on(directory, damage):
+    """One that was whole once is damage, also beside saves that never ended."""
+    for step in (2, 3):
         (directory / str(step) / MANIFEST).unlink()
+    if damage == "a lost file":
+        (directory / "1" / "extra" / "metadata").unlink()
+    else:
+        (directory / "1" / MANIFEST).unlink()
+        (directory / "1" / MANIFEST).mkdir()
     reader = Checkpointer(directory, keep=3)
     with pytest.raises(RunError, match=r"can be trusted .*3: it has no.*--fresh"):
         reader.latest_step()
     reader.close()
+
+
+def test_a_first_save_that_did_not_end_is_named_and_set_aside(
+    tmp_path, monkeypatch, caplog
+):
+    """Nothing that was ever whole is lost with it: a run starts before step 1."""
+    monkeypatch.setattr("parallel.rejected_steps.log.propagate", True)
+    path = tmp_path / "checkpoints"
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_AFTER_ORBAX, str(path)],
+        cwd=pathlib.Path(__file__).resolve().parents[2],
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [p.name for p in path.iterdir()] == ["4"]
+    checkpointer = Checkpointer(path, keep=2)
+    assert checkpointer.latest_step() is None
+    (line,) = (r.getMessage() for r in caplog.records)
+    assert line.startswith(f"checkpoint {path / '4'} is passed over: it has no manif")
+    assert (path / "4").is_dir()  # a reader may have come while it is being saved
+    checkpointer.save(2, numbers(2), {})
+    checkpointer.save(4, numbers(4), {})
+    checkpointer.close()
+    assert _newest(path) == 4
+    assert (tmp_path / "checkpoints-rejected" / "4").is_dir()
 
 
 def test_a_rejected_step_is_set_aside_and_can_be_saved_again(directory):

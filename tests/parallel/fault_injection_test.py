@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from parallel import fault_injection
+from parallel.errors import FaultError
 from parallel.fault_injection import (
     Fault,
     FaultInjector,
+    check_faults,
     damage,
     parse_faults,
     poisoned,
@@ -48,6 +50,24 @@ def test_a_mistake_in_it_is_one_line(text, words):
     with pytest.raises(ValueError, match=".*") as raised:
         parse_faults(text)
     assert words in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nan@1:label=99", "labels with parameters of their own: 10"),
+        ("kill@3:process=5", "there are 1 processes"),
+        ("kill@20", "ends at step 20"),
+        ("flip@7", "saved are every 5 steps"),
+    ],
+)
+def test_what_would_never_happen_is_refused(text, words):
+    settings = {"num_steps": 20, "save_every": 5, "num_labels": 10}
+    with pytest.raises(FaultError) as raised:
+        check_faults(parse_faults(text), **settings)
+    assert f"--inject={text}" in str(raised.value) and words in str(raised.value)
+    possible = "nan@1:label=9,kill@19,flip@ckpt,flip@15,truncate@20,nan@2"
+    check_faults(parse_faults(possible), **settings)
 
 
 def test_signals_come_once_at_their_step_and_not_after_a_restart(tmp_path, monkeypatch):

@@ -77,6 +77,10 @@ BY_HAND = {
         (HYDRA, ("an mpiexec with PMI", "localhost:40000", 2, 1)),
         (KUBERNETES, ("a Kubernetes Job", "train-0.gans:40000", 4, 2)),
         ({"TPU_WORKER_HOSTNAMES": "a,b"}, ("Cloud TPU (GKE)", None, None, None)),
+        (
+            {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"},
+            ("Cloud TPU (GKE)", "a:40000", 2, 1),
+        ),
         ({**SLURM, **BY_HAND}, ("hand", "host1:5000", 2, 1)),
     ],
 )

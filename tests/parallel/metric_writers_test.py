@@ -64,6 +64,22 @@ def test_a_resumed_run_ends_with_the_files_of_an_uninterrupted_one(tmp_path):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_a_step_has_its_scores_when_the_run_itself_has_written_them_whole(tmp_path):
+    write(tmp_path, [2, 4], resume_step=0)
+    with (tmp_path / "eval.jsonl").open("a") as file:
+        file.write(
+            '{"step": 6, "checkpoint": "latest", "fid": 1.0}\n[8]\n{"step": 8, "f'
+        )
+    writer = MetricWriter(tmp_path, enabled=True, resume_step=None)
+    found = [step for step in range(9) if writer.has_scores(step)]
+    writer.close()
+    assert found == [2, 4]
+    (tmp_path / "nothing").mkdir()
+    writer = MetricWriter(tmp_path / "nothing", enabled=True, resume_step=0)
+    assert not writer.has_scores(2)
+    writer.close()
+
+
 def test_an_evaluation_adds_to_what_is_there(tmp_path):
     write(tmp_path, [2, 4], resume_step=0)
     writer = MetricWriter(tmp_path, enabled=True, resume_step=None)

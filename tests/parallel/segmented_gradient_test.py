@@ -53,7 +53,7 @@ def segmented(mean, policy="per_block", layer=LAYERS["plain"], **settings):
 def test_the_parts_give_the_whole_gradient(policy, layer):
     gradient, _ = segmented(lambda buffer: buffer, policy, layer)
     loss, found = gradient(weights(), X)
-    expected_loss, expected = jax.value_and_grad(loss_fn)(weights(), X)
+    expected_loss, expected = jax.jit(jax.value_and_grad(loss_fn))(weights(), X)
     gradient.close()
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -71,7 +71,7 @@ def test_buffers_are_reduced_in_the_order_of_the_plan():
     _, found = gradient(weights(), X)
     gradient.close()
     assert seen == [sum(group.sizes) for group in plan.groups]
-    expected = jax.grad(loss_fn)(weights(), X)
+    expected = jax.jit(jax.grad(loss_fn))(weights(), X)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, 2 * b, rtol=1e-5, atol=1e-6)
 
@@ -133,7 +133,8 @@ mesh = Mesh(np.array(jax.devices()), ("data",), axis_types=(AxisType.Auto,))
 gradient, _ = segmented(mean_over_processes(mesh, "data"))
 for _ in range(3):
     _, found = gradient(weights(), X * (1 + number))
-parts = [jax.grad(loss_fn)(weights(), X * (1 + n)) for n in range(count)]
+grad = jax.jit(jax.grad(loss_fn))
+parts = [grad(weights(), X * (1 + n)) for n in range(count)]
 expected = jax.tree.map(lambda *g: sum(g) / count, *parts)
 for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)

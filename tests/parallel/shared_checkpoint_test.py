@@ -23,6 +23,7 @@ if number == 1:
 saves, best = Checkpointer(directory + "/saves", keep=1), BestCheckpoint(
     directory + "/best", larger_is_better=True
 )
+assert saves.latest_step() is None
 for step in range(1, 4):
     state = {"x": np.full(4, step)}
     saves.save(step, state, {})
@@ -82,12 +83,15 @@ def test_one_killed_in_a_save_is_a_lost_process_and_no_damaged_disk(tmp_path):
 
 
 def test_processes_delete_what_the_first_of_them_sees(tmp_path):
+    """What a first save that was killed has left is set aside by all of them."""
+    (tmp_path / "saves" / "9" / "state").mkdir(parents=True)
     processes = _start(PROGRAM, tmp_path)
     try:
         for process in processes:
             said, warned = process.communicate(timeout=120)
             assert process.returncode == 0, warned
             assert said.splitlines()[-1] == "[3] [3]"
+        assert (tmp_path / "saves-rejected" / "9" / "state").is_dir()
     finally:
         for process in processes:
             process.kill()

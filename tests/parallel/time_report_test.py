@@ -80,6 +80,29 @@ def test_a_process_that_died_before_its_first_step_changes_nothing_but_time(tmp_
     assert report.seconds["restart"] == 5 + 20 + 3 and report.total == 63
 
 
+def test_a_start_of_what_is_complete_is_no_part_of_the_run(tmp_path):
+    """Nor is the time in which nobody wanted anything of it."""
+    _write(
+        tmp_path,
+        {"start": 0},
+        _line(10, 0, start=10),
+        _line(40, 30, step=30),
+        {"start": 5000},
+        {"complete": 5003},
+    )
+    report = read_report(str(tmp_path))
+    assert report.steps == 30 and len(report.processes) == 1
+    assert report.total == 40
+    log = TimeLog(tmp_path, enabled=True)
+    log.complete()
+    log.close()
+    assert read_report(str(tmp_path)) == report
+    # One that was killed before its first line hides nothing of what was trained.
+    with (tmp_path / TIME_LOG).open("a") as file:
+        file.write(json.dumps({"start": 6000}) + "\n")
+    assert read_report(str(tmp_path)).steps == 30
+
+
 def test_the_log_of_a_run_holds_all_its_seconds(tmp_path, capsys):
     began = time.time()
     with TimeLog(tmp_path, enabled=True) as log:

@@ -6,7 +6,7 @@ from parallel.compiler_options import compiler_options
 from parallel.latency_profile import latency_profile
 from parallel.mesh import DATA_AXIS
 from parallel.reduction import mean_over, planned
-from parallel.schedule_cost import Machine
+from parallel.schedule_cost import Machine, Prediction
 from parallel.tuner import DEFAULT, Candidate, candidates, table, try_all
 from tests.parallel.planned_reduction_test import COST, _compile, _plan, gradients
 
@@ -23,9 +23,19 @@ def trials():
     return try_all(every, _text, MACHINE)
 
 
-def test_the_fastest_of_all_ways_comes_first(trials):
-    seconds = [trial.prediction.step_seconds for trial in trials]
-    assert seconds == sorted(seconds)
+def test_the_fastest_of_all_ways_comes_first_unless_it_exposes_more(trials):
+    (own,) = (t.prediction for t in trials if t.candidate.name == DEFAULT)
+    exposes_more = [
+        t.prediction.exposed_seconds > own.exposed_seconds + 1e-9 for t in trials
+    ]
+    assert exposes_more == sorted(exposes_more)
+    for group in (True, False):
+        seconds = [
+            t.prediction.step_seconds
+            for t, more in zip(trials, exposes_more, strict=True)
+            if more == group
+        ]
+        assert seconds == sorted(seconds)
     assert DEFAULT in [trial.candidate.name for trial in trials]
     assert all(trial.holds for trial in trials)
 
@@ -45,6 +55,22 @@ def test_what_does_not_hold_stands_behind_all_that_does():
     trials = try_all([broken, sound, own], _text, MACHINE)
     assert [trial.candidate.name for trial in trials][-1] == "merged"
     assert [trial.holds for trial in trials] == [True, True, False]
+
+
+def test_a_shorter_step_that_exposes_more_is_not_kept(monkeypatch):
+    """As with fusions that the compiler found for one way alone."""
+    found = {
+        DEFAULT: Prediction(10.0, 9.0, 3.0, 1),
+        "shorter": Prediction(9.5, 8.0, 3.0, 2),
+        "hides more": Prediction(9.8, 9.1, 3.0, 2),
+        "hides as much": Prediction(9.9, 8.9, 3.0, 2),
+    }
+    every = [Candidate(name, name, {}, None) for name in found]
+    monkeypatch.setattr("parallel.tuner.predict", lambda name, machine: found[name])
+    monkeypatch.setattr("parallel.tuner.read_program", lambda name: name)
+    trials = try_all(every, lambda reduction, options: reduction, MACHINE)
+    order = [trial.candidate.name for trial in trials]
+    assert order == ["hides more", "hides as much", DEFAULT, "shorter"]
 
 
 def test_the_table_names_every_way(trials):

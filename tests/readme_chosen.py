@@ -1,0 +1,61 @@
+"""Numbers of the README's prose that are no results: what was chosen, and names.
+
+By section, phrases; the reason stands beside each.
+"""
+
+MNIST = "MNIST: does training labels apart pay?"
+SPEED = "Speed"
+DENSITY = "Density from diffraction"
+DISTORTIONS = "Distortions of perovskites from one image"
+REDUCTION = "Gradient reduction"
+
+# Section -> phrase -> why it needs no result.
+CHOSEN = {
+    MNIST: {
+        "0.5 M parameters a pair": "counted: the networks of configs/mnist.py:tuned",
+        "training images (128,000)": "the product of the steps and images told here",
+        "with 32 instead of 8 images": "said to have no table",
+        "5e-4, 1e-3 and 2e-3": "learning rates that were tried",
+    },
+    SPEED: {
+        "images of 32 x 32": "what networks of three stages draw",
+        "CIFAR-10, CIFAR-100,": "names",
+    },
+    DENSITY: {
+        "64 probe positions over 8 x 8 A": "configs/stem_density.py:smoke",
+        "SHA-256": "a name",
+        "must be 0": "a condition of a file",
+        "at 0.08 A a pixel": "half the grid's points lie at half that",
+        "a ring from 70 mrad": "assumed in benchmarks/strontium_titanate.py",
+        "specimens 200 to 400 A thick": "the thicker of those assumed there",
+        "from 30 mrad": "assumed there",
+    },
+    DISTORTIONS: {
+        "intervals of 68 and 95 %: quantiles": "what the intervals are to hold",
+        "27 Glazer systems to 15 degrees": "what is drawn",
+        "displacements to 30 pm": "what is drawn",
+        "of 2 x 2 cells and 3 to 5 nm": "what is drawn",
+        "10^4 electrons per A^2": "what is drawn",
+        "(95 % interval; every": "which interval",
+        "Intervals of 68 and 95 %": "what the intervals are to hold",
+        "foci that were held out (40 to 60 A)": "what is drawn",
+        "(27 classes": "the published form",
+        "[001]": "a direction",
+        "(68 %:": "which interval",
+        "within the 95 % intervals": "which interval",
+    },
+    REDUCTION: {
+        "(ZeRO-1)": "a name",
+        "on 4 x 8 H200": "a machine that is described",
+        "at 25 GB/s groups of 50 MiB, told,": "a link that is described",
+        "at 5 GB/s": "a link that is described",
+        "(at 200 GB/s)": "a link that is described",
+        "Rows of 32 x 8": "a machine that is described",
+        "At 300 Mbit/s": "a shaped link",
+        "1 Gbit/s was not run": "a shaped link",
+        "4 processes gain nothing": "how many; that they gain nothing is 0 % there",
+        "for 32 tensors": "the FC-DenseNet's",
+        "161 in every cycle": "ResNet-50's",
+        "at 27,600 devices": "where it was published",
+    },
+}
