@@ -86,7 +86,8 @@ def test_two_thousand_steps_with_random_faults(tmp_path, capsys):
     assert code == 0, said
     # The first quarter compiles, and fills what JAX and the allocator keep.
     second, _, last = np.array_split(memory[len(memory) // 4 :], 3)
-    growth = last.max() - second.max()
+    # Medians: a save or a picture holds some 15 MiB for a moment, and a leak keeps it.
+    growth = np.median(last) - np.median(second)
 
     faults, codes = _faults(seed=0), []
     while not codes or codes[-1] != 0:
