@@ -7,7 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inverse.distortion_targets import TargetMap, channel_names, to_channels
+from inverse.distortion_targets import (
+    TargetMap,
+    channel_names,
+    from_channels,
+    to_channels,
+)
 
 
 def _is_asked(name: str) -> bool:
@@ -46,12 +51,23 @@ class Channels:
         of_unit = {"deg": self.tilt_scale_deg, "pm": self.shift_scale_pm}
         return np.array([of_unit[n.split("_")[-1]] for n in self.names], np.float32)
 
+    @functools.cached_property
+    def _chosen(self) -> np.ndarray:
+        """Numbers of the names among those of all targets."""
+        every = channel_names(self.num_moments)
+        return np.array([every.index(name) for name in self.names])
+
     def of(self, targets: TargetMap) -> jax.Array:
         """Targets in the network's units [y, x, channel]."""
-        every = channel_names(self.num_moments)
-        chosen = np.array([every.index(name) for name in self.names])
         scale = self.scale.reshape(1, 1, -1)
-        return to_channels(targets)[..., chosen] / scale
+        return to_channels(targets)[..., self._chosen] / scale
+
+    def to_targets(self, maps: jax.Array) -> TargetMap:
+        """Undoes `of`; what is not asked for is zero."""
+        count = len(channel_names(self.num_moments))
+        every = jnp.zeros((*maps.shape[:-1], count), maps.dtype)
+        scaled = maps * self.scale.reshape(1, 1, -1)
+        return from_channels(every.at[..., self._chosen].set(scaled), self.num_moments)
 
     def at_cells(self, maps: jax.Array, pixels_per_cell: int) -> jax.Array:
         """Reads maps [..., y, x, channel] at every octahedron and A [..., i, j, c].

@@ -14,6 +14,7 @@ from inverse.distortion_baselines import fit_mean, fit_shrinkage, fitted_channel
 from inverse.distortion_channels import Channels
 from inverse.distortion_pictures import crop_panels
 from inverse.factories import Network
+from inverse.symmetric_prediction import averaged_over_symmetries
 from inverse.train_step import make_predict
 
 VALIDATION = "validation"
@@ -88,9 +89,12 @@ class Evaluator:
 
         def at_cells(params, batch_stats, images, present):
             there = jnp.broadcast_to(present[None], (len(images), 3))
-            maps = predict(
-                params, batch_stats, as_input(images, there, pixels_per_cell)
-            )
+
+            def maps_of(turned):
+                seen = as_input(turned, there, pixels_per_cell)
+                return predict(params, batch_stats, seen)
+
+            maps = averaged_over_symmetries(maps_of, channels)(images)
             mean, log_variance = (channels.at_cells(m, pixels_per_cell) for m in maps)
             factor = scale.reshape(1, 1, 1, -1)
             return mean * factor, log_variance + 2 * jnp.log(factor)
@@ -142,6 +146,16 @@ class Evaluator:
         found = self.predict(params, batch_stats, held.images, names)
         error = found.mean - self.truth[VALIDATION]
         return conformal.calibrate(error, found.log_variance)
+
+    def error_of_mean(self, params: Any, batch_stats: Any, names: str) -> np.ndarray:
+        """RMSE over that of the mean, new crystals of trained compounds [channel].
+
+        A target of which this is near 1 is not seen by the detectors in `names`.
+        """
+        held, truth = self.splits[VALIDATION], self.truth[VALIDATION]
+        found = self.predict(params, batch_stats, held.images, names)
+        blind = distortion_scores.rmse(np.asarray(self._mean.mean) - truth)
+        return distortion_scores.rmse(found.mean - truth) / np.maximum(blind, 1e-9)
 
     def predictions(self, params: Any, batch_stats: Any) -> dict[str, Calibrated]:
         """ "SPLIT/METHOD" -> prediction with error bars, of baselines too."""

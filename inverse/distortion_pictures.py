@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from inverse.conformal import Calibrated
 from inverse.simulator.crystal_images import IMAGES
 
 _TILTS = ("tilt_repeating_z_P0_deg", "tilt_alternating_z_P0_deg")
@@ -153,22 +154,24 @@ def answer_panels(
 def measured_maps(
     image: np.ndarray,
     cell_a: float,
-    made,
-    names: tuple[str, ...],
+    made: Calibrated,
+    seen: dict[str, bool],
     rim: int,
     detectors: str,
 ) -> np.ndarray:
     """Draws what was predicted of a measured image, uint8 [y, x, 3].
 
+    Colours reach as far as the 95 % intervals at least: what could be zero is pale.
+
     Args:
       image: on whole cells [y, x].
       cell_a: side of a cell, A.
       made: prediction of the inner cells with error bars [j, i, channel].
-      names: of the channels.
+      seen: name of each channel -> whether the image tells it.
       rim: cells around the inner ones.
       detectors: that were used.
     """
-    rows, columns = made.mean.shape[:2]
+    rows, columns, names = *made.mean.shape[:2], tuple(seen)
     pixels = image.shape[0] // (rows + 2 * rim)
     inner = image[rim * pixels : -rim * pixels, rim * pixels : -rim * pixels]
     maps = (
@@ -187,9 +190,10 @@ def measured_maps(
     for axes, name in zip(grid[2:], maps, strict=True):
         channel = names.index(name)
         values = made.mean[..., channel]
-        error = float(made.half_width[0, ..., channel].mean())
-        bound = max(float(np.abs(values).max()), error)
+        error_68, error_95 = made.half_width[..., channel].mean(axis=(1, 2))
+        bound = max(float(np.abs(values).max()), float(error_95))
         unit = name.rsplit("_", 1)[-1]
-        title = f"{name.rsplit('_', 2)[0]} [{unit}], error {error:.1f}"
+        title = f"{name.rsplit('_', 2)[0]} [{unit}], +- {error_68:.1f} (68 %)"
+        title += "" if seen[name] else "\nnot seen: as the training drew"
         show_map(figure, axes, values, bound, title)
     return _to_pixels(figure)

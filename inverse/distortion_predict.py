@@ -24,6 +24,8 @@ from parallel.run_log import log
 
 # Of a cell, by which columns of the training miss the lattice at most.
 _LOOSE = 0.1
+# A target of which the mean of the training errs hardly more is not seen.
+_BLIND = 0.9
 _STRUCTURES = (".cif", ".xyz")
 
 
@@ -83,13 +85,16 @@ def warnings_of(
     return found
 
 
-def mean_structure(made: Calibrated, names: tuple[str, ...]) -> dict[str, dict]:
+def mean_structure(
+    made: Calibrated, names: tuple[str, ...], error_of_mean: np.ndarray
+) -> dict[str, dict]:
     """Means over cells, with the spread over cells and the network's own error.
 
     Displacements are averaged as they are; tilts that change sign from cell to cell
     are averaged with the sign of their pattern. The mean's error is that of a cell:
     what is wrong about an image is wrong about all of its cells. Zero is consistent
-    with the mean where the 95 % interval holds it.
+    with the mean where the 95 % interval holds it. Seen is what the network tells
+    better than the mean of its training does, see Evaluator.error_of_mean.
     """
     result = {}
     rows, columns = np.indices(made.mean.shape[:2])
@@ -106,6 +111,7 @@ def mean_structure(made: Calibrated, names: tuple[str, ...]) -> dict[str, dict]:
             "error_95": float(half[1].mean()),
             "cells_with_zero_in_95": float(np.mean(np.abs(values) <= half[1])),
             "consistent_with_zero": bool(abs(mean) <= half[1].mean()),
+            "seen": bool(error_of_mean[channel] < _BLIND),
         }
     return result
 
@@ -205,7 +211,9 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         "cells": list(lattice.counts),
         "columns_off_lattice_px": lattice.residual_px,
         "warnings": notes,
-        "mean": mean_structure(made, channels),
+        "mean": mean_structure(
+            made, channels, evaluator.error_of_mean(*averaged, names)
+        ),
     }
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")
@@ -213,7 +221,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     structures = _write_structure(target, config.prediction.oxide, summary)
     cell_a = spacing * (pixel_a or 1)
     shown = stack[..., IMAGES.index(detectors[0])]
-    picture = measured_maps(shown, cell_a, made, channels, rim, names)
+    seen = {name: values["seen"] for name, values in summary["mean"].items()}
+    picture = measured_maps(shown, cell_a, made, seen, rim, names)
     save_png(target.with_suffix(".png"), picture)
     for note in notes:
         log.warning("with care: %s", note)
@@ -224,8 +233,10 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
 
 
 def _table(mean: dict[str, dict]) -> str:
-    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'68 %':>10s}"]
+    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'+- (68 %)':>10s}"]
     for name, values in mean.items():
         shown = (values[which] for which in ("mean", "spread", "error_68"))
-        lines.append(f"{name:32s}" + "".join(f"{value:10.2f}" for value in shown))
+        unseen = "" if values["seen"] else "  not seen: as the training drew"
+        numbers = "".join(f"{value:10.2f}" for value in shown)
+        lines.append(f"{name:32s}{numbers}{unseen}")
     return "\n".join(lines)

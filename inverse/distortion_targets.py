@@ -15,6 +15,8 @@ ATOMS = ("A", "B", "O")
 AXES = ("x", "y", "z")
 # Rotations by quarters of a turn, then the same after x is mirrored: the group 4mm.
 NUM_SYMMETRIES = 8
+# Which symmetry undoes each: quarters forth and back; a mirror undoes itself.
+INVERSE_SYMMETRIES = (0, 3, 2, 1, 4, 5, 6, 7)
 
 
 class TargetMap(NamedTuple):
@@ -51,18 +53,23 @@ def to_pixels(targets: Targets, pixels_per_cell: int) -> TargetMap:
     return TargetMap(spread(targets.rotation), shift.at[:, :, :, 0].set(around_a))
 
 
-def transform_image(image: jax.Array, symmetry: jax.Array) -> jax.Array:
-    """Applies one of the symmetries of a square to an image [y, x, ...]."""
+def transform_image(image: jax.Array, symmetry: int | jax.Array) -> jax.Array:
+    """Applies one of the symmetries of a square to an image [y, x, ...].
+
+    An image that is not square needs a symmetry that is a Python number.
+    """
 
     def turned(quarters):
         # Of the specimen, from x to y; rows are y, so np.rot90 would turn back.
         return lambda picture: jnp.rot90(picture, -quarters)
 
+    if isinstance(symmetry, int):
+        return turned(symmetry % 4)(image[:, ::-1] if symmetry >= 4 else image)
     image = jnp.where(symmetry >= 4, image[:, ::-1], image)
     return jax.lax.switch(symmetry % 4, [turned(q) for q in range(4)], image)
 
 
-def symmetry_matrix(symmetry: jax.Array) -> jax.Array:
+def symmetry_matrix(symmetry: int | jax.Array) -> jax.Array:
     """The matrix [3, 3] of one of the symmetries, beam along z."""
     quarter = jnp.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     powers = [jnp.eye(3)]
@@ -73,7 +80,7 @@ def symmetry_matrix(symmetry: jax.Array) -> jax.Array:
     return jnp.where(symmetry >= 4, turn @ mirror, turn)
 
 
-def transform_targets(targets: TargetMap, symmetry: jax.Array) -> TargetMap:
+def transform_targets(targets: TargetMap, symmetry: int | jax.Array) -> TargetMap:
     """Applies the symmetry to vectors: where they are and where they point.
 
     Displacements turn as arrows do. Rotation vectors, which a mirror would leave
@@ -85,6 +92,17 @@ def transform_targets(targets: TargetMap, symmetry: jax.Array) -> TargetMap:
     turn = jnp.einsum("...b,ab->...a", moved.rotation, matrix, precision="highest")
     arrow = jnp.einsum("...b,ab->...a", moved.shift, matrix, precision="highest")
     return TargetMap(sign * turn, arrow)
+
+
+def transform_spreads(spreads: TargetMap, symmetry: int | jax.Array) -> TargetMap:
+    """Applies the symmetry to what has an axis but no sign, such as variances."""
+    swap = jnp.abs(symmetry_matrix(symmetry))
+
+    def moved(field):
+        there = transform_image(field, symmetry)
+        return jnp.einsum("...b,ab->...a", there, swap, precision="highest")
+
+    return jax.tree.map(moved, spreads)
 
 
 def fix_signs(targets: TargetMap) -> TargetMap:
@@ -126,6 +144,14 @@ def to_channels(targets: TargetMap) -> jax.Array:
         [targets.rotation.reshape(*side, -1), 100 * targets.shift.reshape(*side, -1)],
         axis=-1,
     )
+
+
+def from_channels(channels: jax.Array, num_moments: int) -> TargetMap:
+    """Undoes `to_channels`: maps [y, x, channel], degrees and pm, of all targets."""
+    side, tilts = channels.shape[:2], 2 * len(AXES) * num_moments
+    rotation = channels[..., :tilts].reshape(*side, num_moments, 2, len(AXES))
+    shift = channels[..., tilts:].reshape(*side, num_moments, len(ATOMS), len(AXES))
+    return TargetMap(rotation, shift / 100)
 
 
 def signed_angles(targets: Targets) -> jax.Array:

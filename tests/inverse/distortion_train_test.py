@@ -10,6 +10,7 @@ import pytest
 
 from configs import stem_distortion
 from inverse import distortion_data, distortion_predict, inference, train
+from inverse.conformal import Calibrated
 from inverse.setup import make_setup
 from inverse.simulator.coherence import blur_scan
 
@@ -94,6 +95,15 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     assert not target.with_suffix(".cif").exists()
     tilt = summary["mean"]["tilt_repeating_z_P0_deg"]
     assert 0 < tilt["error_68"] < tilt["error_95"]
+    # Three steps teach nothing, and the table says so.
+    assert not any(values["seen"] for values in summary["mean"].values())
+
+
+def test_a_target_is_seen_where_the_network_errs_less_than_the_mean():
+    made = Calibrated(np.ones((4, 4, 2)), np.zeros((4, 4, 2)), np.ones((2, 4, 4, 2)))
+    names = ("tilt_repeating_z_P0_deg", "shift_B_x_P0_pm")
+    found = distortion_predict.mean_structure(made, names, np.array([0.97, 0.4]))
+    assert [found[name]["seen"] for name in names] == [False, True]
 
 
 def test_devices_see_the_same_batches_as_one(tmp_path, library):
