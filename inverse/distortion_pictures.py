@@ -17,7 +17,7 @@ _SHORT = {
 _EXAGGERATION = 4.0
 
 
-def _figure(width: float, height: float):
+def new_figure(width: float, height: float):
     """An empty figure of that many inches, without a window."""
     # Here: loading it takes longer than what most commands do before they begin.
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def _figure(width: float, height: float):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _to_pixels(figure) -> np.ndarray:
+def figure_pixels(figure) -> np.ndarray:
     """Renders a figure, uint8 [y, x, 3]."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100)
@@ -116,7 +116,7 @@ def crop_panels(
       names: of the channels.
     """
     columns = len(IMAGES) + 2 * len(_TILTS)
-    figure = _figure(2.2 * columns, 2.3 * len(images))
+    figure = new_figure(2.2 * columns, 2.3 * len(images))
     grid = figure.subplots(len(images), columns, squeeze=False)
     for row, image, side, true, made in zip(
         grid, images, side_a, truth, predicted, strict=True
@@ -136,19 +136,19 @@ def crop_panels(
                 axes = row[len(IMAGES) + 2 * i + k]
                 title = f"tilt {_SHORT[name]} [deg], {what}"
                 show_map(figure, axes, values[..., channel], bound, title)
-    return _to_pixels(figure)
+    return figure_pixels(figure)
 
 
 def answer_panels(
     images: np.ndarray, side_a: np.ndarray, captions: list[str]
 ) -> np.ndarray:
     """Draws the ABF image of every crop with its caption, uint8 [y, x, 3]."""
-    figure = _figure(2.6 * len(images), 2.9)
+    figure = new_figure(2.6 * len(images), 2.9)
     row = figure.subplots(1, len(images), squeeze=False)[0]
     abf = IMAGES.index("ABF")
     for axes, image, side, caption in zip(row, images, side_a, captions, strict=True):
         show_image(axes, image[..., abf], side, caption)
-    return _to_pixels(figure)
+    return figure_pixels(figure)
 
 
 def measured_maps(
@@ -179,7 +179,7 @@ def measured_maps(
         *("tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
         *("shift_B_x_P0_pm", "shift_B_y_P0_pm"),
     )
-    figure = _figure(16, 8.4)
+    figure = new_figure(16, 8.4)
     grid = figure.subplots(2, 4).ravel()
     for axes, atoms in ((grid[0], ()), (grid[1], (("A", "yellow"), ("B", "cyan")))):
         shown = " ".join(f"{atom} {colour}" for atom, colour in atoms)
@@ -196,4 +196,4 @@ def measured_maps(
         title = f"{name.rsplit('_', 2)[0]} [{unit}], +- {error_68:.1f} (68 %)"
         title += "" if seen[name] else "\nnot seen: as the training drew"
         show_map(figure, axes, values, bound, title)
-    return _to_pixels(figure)
+    return figure_pixels(figure)

@@ -8,11 +8,13 @@ import ase.io
 import numpy as np
 
 from inverse import conformal, distortion_data, distortion_factories
+from inverse.column_map import column_table, map_columns, summarise, write_columns
+from inverse.column_pictures import column_maps
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
 from inverse.distortion_structure import mean_atoms, odd_size
-from inverse.errors import ConfigError
+from inverse.errors import ConfigError, OtherZoneAxis
 from inverse.image_statistics import image_statistics, outside
 from inverse.inference import open_checkpoint
 from inverse.lattice_fit import Lattice, fit_lattice, resample
@@ -155,11 +157,33 @@ def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[
     return list(_STRUCTURES)
 
 
+def _columns_alone(path, images, detectors, pixel_a, error) -> pathlib.Path:
+    """Writes what needs no network: places of columns, by Gaussian fits."""
+    pictures = [found.image for found in images]
+    lattice, kinds = map_columns(pictures, detectors)
+    why = str(error).removeprefix("--input: ").rstrip(".")
+    notes = [f"{why}; the network knows nothing else: columns are fitted, no tilts"]
+    if not pixel_a:
+        notes.append("the size of a pixel is not known: set config.prediction.pixel_a")
+    summary = summarise(images, lattice, kinds, pixel_a, notes)
+    target = path / f"prediction-{images[0].name}.json"
+    write_columns(target, summary, kinds)
+    shown = dict(zip(detectors, pictures, strict=True))
+    save_png(target.with_suffix(".png"), column_maps(shown, kinds, pixel_a))
+    for note in notes:
+        log.warning("with care: %s", note)
+    print(f"{target.with_suffix('.csv')}, .json and .png")
+    print(column_table(summary))
+    return target
+
+
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
     With config.prediction.oxide, also .cif and .xyz of the mean structure; without,
-    those of an earlier call are removed, because they are of other numbers.
+    those of an earlier call are removed, because they are of other numbers. Of a
+    crystal that is not seen along [001], which the network does not know, they hold
+    the places of its columns.
 
     Args:
       config: the configuration that was trained with.
@@ -178,7 +202,11 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             f"config.prediction.oxide={config.prediction.oxide!r}: atoms need a size, "
             "and the file says none; set config.prediction.pixel_a."
         )
-    stack, lattice = _on_cells(config, images, detectors, pixel_a)
+    try:
+        stack, lattice = _on_cells(config, images, detectors, pixel_a)
+    except OtherZoneAxis as error:
+        path = pathlib.Path(workdir).expanduser()
+        return _columns_alone(path, images, detectors, pixel_a, error)
     rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
     path = pathlib.Path(workdir).expanduser()

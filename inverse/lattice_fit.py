@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from inverse.column_fit import fit_columns
-from inverse.errors import ConfigError
+from inverse.errors import ConfigError, OtherZoneAxis
 
 # Sides of pseudo-cubic cells that may be meant [A].
 _CELL_A = (3.6, 4.3)
@@ -60,6 +60,21 @@ def _terms(cells: np.ndarray, counts: tuple[int, int]) -> np.ndarray:
     return np.stack(powers, axis=-1)
 
 
+def power_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Power [y, x] of an image that does not repeat, and g [y, x, (x, y)], 1/pixel."""
+    window = np.outer(*(np.hanning(n) for n in image.shape))
+    power = np.abs(np.fft.fftshift(np.fft.fft2(window * (image - image.mean())))) ** 2
+    y, x = (np.fft.fftshift(np.fft.fftfreq(n)) for n in image.shape)
+    return power, np.stack(np.meshgrid(x, y), axis=-1)
+
+
+def spot(power: np.ndarray, g: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Middle [(x, y)] of a spot of the power spectrum, to parts of a pixel."""
+    near = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+    weights = power[near]
+    return (weights[..., None] * g[near]).sum(axis=(0, 1)) / weights.sum()
+
+
 def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
     """Reciprocal vectors [2, (x, y)] of the square cell, 1/pixel.
 
@@ -67,13 +82,7 @@ def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
     the cell, or the one turned by 45 degrees of its (110). With the size of a pixel
     the length tells which; without, whether there are peaks half-way.
     """
-    window = np.outer(*(np.hanning(n) for n in image.shape))
-    power = np.abs(np.fft.fftshift(np.fft.fft2(window * (image - image.mean())))) ** 2
-    middle = np.array(power.shape) // 2
-    y, x = np.indices(power.shape)
-    g = np.stack(
-        [(x - middle[1]) / image.shape[1], (y - middle[0]) / image.shape[0]], axis=-1
-    )
+    power, g = power_spectrum(image)
     length = np.hypot(g[..., 0], g[..., 1])
     allowed = (length > 4 / min(image.shape)) & (length < 0.35)
     if pixel_a:
@@ -83,10 +92,7 @@ def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
         )
 
     def strongest(where):
-        row, column = np.unravel_index(np.argmax(power * where), power.shape)
-        near = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
-        weights = power[near]
-        return (weights[..., None] * g[near]).sum(axis=(0, 1)) / weights.sum()
+        return spot(power, g, *np.unravel_index(np.argmax(power * where), power.shape))
 
     if not (power * allowed).any():
         raise ConfigError(
@@ -99,10 +105,10 @@ def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
     across = (cosine < 0.15) & (np.abs(length / size - 1) < 0.12)
     second = strongest(across)
     if (power * across).max() < _WEAKEST_PARTNER * (power * allowed).max():
-        raise ConfigError(
+        raise OtherZoneAxis(
             f"--input: the image's strongest planes, {1 / size:.1f} pixels apart, have "
-            "none as far apart at a right angle to them; give an image of a crystal "
-            "that is seen along [001]."
+            "none as far apart at a right angle to them: the crystal is not seen along "
+            "[001]."
         )
     half = (first + second) / 2
     if pixel_a:
@@ -142,7 +148,13 @@ def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lat
     Raises:
       ConfigError: there is no square lattice, or fewer than 4 x 4 cells of it.
     """
-    reciprocal = reciprocal_vectors(image, pixel_a)
+    return refined_lattice(image, reciprocal_vectors(image, pixel_a), dark=dark)
+
+
+def refined_lattice(
+    image: np.ndarray, reciprocal: np.ndarray, *, dark: bool = False
+) -> Lattice:
+    """Fits the lattice of which `reciprocal` [2, (x, y)] is a first guess, 1/pixel."""
     vectors = np.linalg.inv(reciprocal).T
     sign = -1.0 if dark else 1.0
     spacing = np.sqrt(np.abs(np.linalg.det(vectors)))
@@ -163,8 +175,8 @@ def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lat
         index, found = _columns(image, vectors, origin, spacing, cells)
         if len(index) < 16:
             raise ConfigError(
-                f"--input: {len(index)} columns of a square lattice of {spacing:.1f} "
-                "pixels are seen; 16 are the least."
+                f"--input: {len(index)} columns of a lattice of {spacing:.1f} pixels "
+                "are seen; 16 are the least."
             )
         basis = np.column_stack([index, np.ones(len(index))])
         solved = np.linalg.lstsq(basis, found, rcond=None)[0]

@@ -1,0 +1,56 @@
+"""Pictures of fitted columns: arrows on the image, displacements along x and y."""
+
+import numpy as np
+
+from inverse.column_map import ColumnKind
+from inverse.distortion_pictures import figure_pixels, new_figure, show_image
+
+# Arrows are drawn so many times longer than displacements.
+_EXAGGERATION = 10.0
+
+
+def column_maps(
+    images: dict[str, np.ndarray],
+    kinds: list[ColumnKind],
+    pixel_a: float,
+) -> np.ndarray:
+    """Draws one row per kind of column, uint8 [y, x, 3].
+
+    Colours reach to three standard errors at least: what could be chance is pale.
+
+    Args:
+      images: of each detector [y, x].
+      kinds: of columns.
+      pixel_a: size of a pixel; 0 where it is not known.
+    """
+    scale, unit = (100 * pixel_a, "pm") if pixel_a else (1.0, "px")
+    side = pixel_a or 1.0
+    figure = new_figure(12, 3.4 * len(kinds))
+    grid = figure.subplots(len(kinds), 3, squeeze=False)
+    for row, kind in zip(grid, kinds, strict=True):
+        image = images[kind.detector]
+        site = ", ".join(f"{v:.2f}" for v in kind.site)
+        title = f"{kind.detector}, column at ({site}), arrows {_EXAGGERATION:.0f}x"
+        show_image(row[0], image, side * image.shape[1], title)
+        row[0].quiver(
+            *(side * kind.places).T,
+            *(side * _EXAGGERATION * kind.shifts).T,
+            color="cyan" if kind.detector == "HAADF" else "red",
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+            width=0.004,
+        )
+        for axis, axes in enumerate(row[1:]):
+            values = scale * kind.shifts[:, axis]
+            error = scale * kind.error_px
+            bound = max(3 * error, float(np.abs(values).max()))
+            drawn = axes.scatter(
+                *kind.places.T, c=values, cmap="RdBu_r", vmin=-bound, vmax=bound, s=24
+            )
+            figure.colorbar(drawn, ax=axes, fraction=0.046)
+            axes.set_title(f"{'xy'[axis]} [{unit}], +- {error:.2f} (68 %)", fontsize=8)
+            axes.set_aspect("equal")
+            axes.invert_yaxis()
+            axes.set_axis_off()
+    return figure_pixels(figure)
