@@ -5,7 +5,6 @@ what its own statements are corrected with.
 """
 
 import json
-import math
 import pathlib
 from typing import Any
 
@@ -14,13 +13,11 @@ import numpy as np
 from input_pipeline.npz_sizes import require_honest_sizes
 from inverse.errors import ConfigError
 from inverse.measured_scan import MeasuredScan, measured_scan
-from inverse.simulator.electron import wavelength_a
+from inverse.scan_axes import said_by_axes, text_of
 
 PATTERNS = "patterns"  # name of the array, where a file holds several
 _HDF5 = (".h5", ".hdf5", ".emd", ".hspy", ".nxs")
 SUFFIXES = (".npy", ".npz", ".zarr", *_HDF5)
-# Units of an EMD file's axes: to Å, and to 1/Å.
-_LENGTHS = {"a": 1.0, "å": 1.0, "angstrom": 1.0, "nm": 10.0, "n_m": 10.0, "pm": 0.01}
 
 
 def read_scan(path: str) -> MeasuredScan:
@@ -126,50 +123,5 @@ def _read_hdf5(file: pathlib.Path) -> tuple[Any, dict]:
             f"be, or be named {PATTERNS!r}."
         )
     (data,) = named or stacks
-    said = _text_of({**opened.attrs, **data.parent.attrs, **data.attrs})
-    return data, _emd_axes(data, said.get("energy_ev")) | said
-
-
-def _text_of(attributes: dict) -> dict:
-    return {k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()}
-
-
-def _emd_axes(data, energy_ev: Any) -> dict:
-    """What the axes dim0 ... (or dim1 ...) beside an EMD array say."""
-    group = data.parent
-    first = 0 if "dim0" in group else 1
-    if f"dim{first}" not in group:
-        return {}
-    said, order = {}, []
-    for number in range(4):
-        axis = group[f"dim{first + number}"]
-        about = _text_of(dict(axis.attrs))
-        name = str(about.get("name", ""))
-        # py4DSTEM names axes Rx, Ry, Qx, Qy, its x being rows.
-        order.append({"Rx": "y", "Ry": "x", "Qx": "ky", "Qy": "kx"}.get(name, name))
-        values = np.asarray(axis).ravel()
-        unit = str(about.get("units", "")).strip("[]").lower()
-        if len(values) > 1 and unit:
-            step = float(values[1] - values[0])
-            found = _calibration(order[-1], step, unit, energy_ev)
-            for name, value in found.items():
-                if not math.isclose(said.setdefault(name, value), value, rel_tol=1e-3):
-                    raise ConfigError(
-                        f"{group.name}: {name} is {said[name]:g} along one axis and "
-                        f"{value:g} along another; square steps and pixels are read."
-                    )
-    if sorted(order) == ["kx", "ky", "x", "y"]:
-        said["axes"] = ",".join(order)
-    return said
-
-
-def _calibration(axis: str, step: float, unit: str, energy_ev: Any) -> dict:
-    if axis in ("y", "x"):
-        return {"step_a": step * _LENGTHS[unit]} if unit in _LENGTHS else {}
-    if unit == "mrad":
-        return {"angle_mrad": step}
-    length = unit.replace("^-1", "").replace("1/", "").replace("-1", "")
-    if axis not in ("ky", "kx") or length not in _LENGTHS or energy_ev is None:
-        return {}
-    energy = float(np.asarray(energy_ev).item())
-    return {"angle_mrad": 1e3 * wavelength_a(energy) * step / _LENGTHS[length]}
+    said = text_of({**opened.attrs, **data.parent.attrs, **data.attrs})
+    return data, said_by_axes(data, said.get("energy_ev")) | said

@@ -7,6 +7,7 @@ import pytest
 
 from configs import stem_density
 from inverse.errors import ConfigError
+from inverse.hyperspy_file import Axis, Signal, write_signals
 from inverse.measured_scan import AXES, measured_scan, outside_training
 from inverse.scan_files import read_scan
 from inverse.simulator.electron import wavelength_a
@@ -70,6 +71,34 @@ def test_emd_of_py4dstem_gives_axes_and_their_units(tmp_path):
     expected = 1e3 * wavelength_a(200e3) * 0.02
     assert found.angle_mrad == pytest.approx(expected)
     np.testing.assert_array_equal(_parts(found), _stack()[1:3])
+
+
+def _write_hyperspy(path, first_mrad=(-2.0, -2.0)):
+    scan = [Axis(name, "nm", 0.05, navigate=True) for name in "yx"]
+    stack = _stack()
+    angles = [
+        Axis(name, "mrad", 2.3, 2.3 * first)
+        for name, first in zip(("ky", "kx"), first_mrad, strict=True)
+    ]
+    signal = Signal("patterns", stack, [*scan, *angles], "electrons")
+    microscope = {"TEM": {"beam_energy": 200.0, "convergence_angle": 20.0}}
+    write_signals(path, [signal], microscope, {})
+
+
+def test_hyperspy_says_axes_and_microscope(tmp_path):
+    middle = [-(n // 2) for n in _stack().shape[2:]]
+    _write_hyperspy(tmp_path / "a.hspy", middle)
+    found = read_scan(str(tmp_path / "a.hspy"))
+    assert found.axes == AXES and found.step_a == pytest.approx(0.5)
+    assert (found.energy_ev, found.semiangle_mrad) == (200e3, 20.0)
+    assert found.angle_mrad == pytest.approx(2.3)
+    np.testing.assert_array_equal(_parts(found), _stack()[1:3])
+
+
+def test_a_beam_beside_the_middle_is_refused(tmp_path):
+    _write_hyperspy(tmp_path / "a.hspy", (-(_stack().shape[2] // 2), -0.7))
+    with pytest.raises(ConfigError, match=r"along kx the beam goes through pixel 0\.7"):
+        read_scan(str(tmp_path / "a.hspy"))
 
 
 @pytest.mark.parametrize(
