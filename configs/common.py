@@ -244,6 +244,7 @@ def distortion_base() -> ml_collections.ConfigDict:
     dataset.shift_scale_pm = 10.0
 
     config.optimizer.loss = "gaussian"
+    config.optimizer.beta = 0.5  # of it: 0 is the likelihood, 1 learns means alone
     config.optimizer.schedule = "cosine"
     config.optimizer.larc = False
     # A token's matrix adds up some 5,000 pixels: at ten times the rate it diverges.

@@ -21,8 +21,9 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     config = common.distortion_base()
     if variant == "tuned":
         _make_small(config)
-        config.num_steps = 12_000
-        config.dataset.num_examples = 4096
+        config.num_steps = 10_000
+        config.model.features = 256
+        config.dataset.num_examples = 2048
         config.evaluation.every_steps = 2000
         config.evaluation.num_examples = 64
     elif variant == "smoke":

@@ -42,6 +42,8 @@ def check(config) -> None:
     )
     check_positive(config, _POSITIVE)
     check_span(config, _SPANS)
+    if not 0 <= config.optimizer.beta <= 1:
+        refuse("optimizer.beta", config.optimizer.beta, "must lie within 0 and 1")
     dataset = config.dataset
     known = [oxide.formula for oxide in load_oxides()]
     if config.prediction.oxide not in ("", *known):

@@ -69,7 +69,7 @@ def make_loss_fn(config) -> Callable[..., jax.Array]:
     def loss_fn(prediction: Any, target: jax.Array, step: Any = 0) -> jax.Array:
         del step
         if config.model.kind == "map":
-            return gaussian_loss(*prediction, target)
+            return gaussian_loss(*prediction, target, config.optimizer.beta)
         if config.model.kind == "angles":
             return (prediction - target) ** 2
         return optax.softmax_cross_entropy_with_integer_labels(prediction, target)

@@ -41,6 +41,7 @@ def test_every_variant_of_the_distortion_networks_passes_the_checks(variant):
         ("dataset", "detector_weights", (1.0,)),
         ("evaluation", "best_metric", "accuracy"),
         ("optimizer", "loss", "mse"),
+        ("optimizer", "beta", 1.5),
         ("model", "kind", "maps"),
     ],
 )
