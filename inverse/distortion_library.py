@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from input_pipeline.npz_sizes import require_honest_sizes
 from parallel.errors import RunError
-from parallel.mesh import from_first_process, is_first_process
+from parallel.mesh import from_first_process, is_first_process, num_processes
+from parallel.preemption import stop_between_parts
 
 # Fields of the data that change no noise-free image.
 _LATER = {
@@ -62,6 +63,9 @@ def open_library(
 
     Returns:
       Arrays of `num` examples.
+
+    Raises:
+      Stopped: a signal or the time limit came while parts were made.
     """
     path.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -71,6 +75,7 @@ def open_library(
         if from_first_process(float(file.exists())):
             parts.append(_read(file))
             continue
+        stop_between_parts(num_processes())
         low = np.arange(start, start + part_size, dtype=np.uint32)
         parts.append(make(np.stack([np.zeros_like(low), low], axis=-1)))
         if is_first_process():

@@ -15,17 +15,20 @@ _EVERY_SECONDS, _EVERY_DISPATCHES = 1.0, 1000
 
 
 class Stopped(Exception):  # noqa: N818  no error: the run did what it was asked to
-    """A run was ended early, and its state is saved."""
+    """A run was ended early, and what it did is saved."""
 
-    def __init__(self, step: int, request: int):
-        """Ended at `step` for the `request` that `StopRequests.request` returned."""
+    def __init__(self, step: int | None, request: int):
+        """Ended at `step` for the `request` that `StopRequests.request` returned.
+
+        None: while data were made that come before any step.
+        """
         cause = "its time limit"
         if request != _TIME_LIMIT:
             cause = signal.Signals(request).name
-        super().__init__(
-            f"the same command goes on from step {step}, saved on {cause}."
+        where = (
+            "with the data that are missing" if step is None else f"from step {step}"
         )
-        self.step = step
+        super().__init__(f"the same command goes on {where}, saved on {cause}.")
         self.exit_code = INTERRUPTED if request == signal.SIGINT else REQUEUE
 
 
@@ -50,10 +53,12 @@ class StopRequests:
         """Starts to listen."""
         # After jax.distributed.initialize, whose own listener would swallow SIGTERM.
         self._earlier = {s: signal.signal(s, self._listen) for s in _SIGNALS}
+        _listening.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leaves the signals to whom they belonged."""
+        _listening.remove(self)
         for number, handler in self._earlier.items():
             signal.signal(number, handler or signal.SIG_DFL)
 
@@ -89,3 +94,19 @@ class StopRequests:
         self._next = min(max(int(_EVERY_SECONDS / slowest), 1), _EVERY_DISPATCHES)
         self._then, self._dispatches = time.monotonic(), 0
         return int(said[:, 0].max())
+
+
+_listening: list[StopRequests] = []
+
+
+def stop_between_parts(num_processes: int) -> None:
+    """Ends long work before the first step, between parts that are kept.
+
+    All processes call it as often as each other. Who does such work is not asked to
+    hand the listener down: signals belong to the whole process, as it does.
+
+    Raises:
+      Stopped: somebody listens, and was asked to stop.
+    """
+    if _listening and (request := _listening[-1].request(num_processes)):
+        raise Stopped(None, request)

@@ -1,9 +1,14 @@
+import os
+import signal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from inverse import distortion_library
 from inverse.acquisition import Acquisition, as_input, presence, record
+from parallel.preemption import Stopped, StopRequests
 
 STILL = Acquisition(
     source_rms_a=(0.4, 0.4),
@@ -68,6 +73,16 @@ def test_a_library_that_was_cut_short_is_completed_and_never_made_again(tmp_path
     np.testing.assert_array_equal(again["value"], np.arange(8.0) ** 2)
     assert made == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
     assert first.exists()
+
+
+def test_a_library_that_is_asked_to_stop_keeps_what_it_has(tmp_path):
+    def make(numbers):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"value": numbers[:, 1].astype(np.float32)}
+
+    with StopRequests(), pytest.raises(Stopped):
+        distortion_library.open_library(tmp_path, make, 12, 4)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
 
 
 def test_what_changes_the_crystals_changes_the_librarys_name():

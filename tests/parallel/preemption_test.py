@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from parallel.preemption import Stopped, StopRequests
+from parallel.preemption import Stopped, StopRequests, stop_between_parts
 
 
 def test_nothing_is_asked_until_the_time_limit():
@@ -30,6 +30,17 @@ def test_a_signal_is_a_request_and_names_itself(number, code):
         stopped = Stopped(3, stop.request(1))
     assert number.name in str(stopped) and stopped.exit_code == code
     assert signal.getsignal(number) == before
+
+
+def test_work_before_the_first_step_ends_between_its_parts():
+    stop_between_parts(1)  # nobody listens
+    with StopRequests():
+        stop_between_parts(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped, match="with the data that are missing") as stopped:
+            stop_between_parts(1)
+    assert stopped.value.exit_code == 75
+    stop_between_parts(1)
 
 
 def test_a_second_ctrl_c_interrupts_at_once():
