@@ -210,10 +210,17 @@ def _measured(table: Table) -> list[str]:
     name = "mean over cells"
     tilt = "tilt_repeating_z_P0_deg"
     b = [f"shift_B_{axis}_P0_pm" for axis in "xy"]
-    zero = [row for row in table.rows if row[-1] == "yes"]
+    cubic = [row for row in table.rows if row[0] == "strontium_titanate"]
+    zero = [row for row in cubic if row[-1] == "yes"]
+    columns = [row for row in table.rows if row[0] == "oxide"]
+    spread, error = (
+        [float(row[table.columns.index(name)]) for row in columns]
+        for name in ("spread", "68 %")
+    )
     return [
         f"over {cells[0]} x {cells[1]} cells",
-        f"in all {len(zero)} targets" if len(zero) == len(table.rows) else "not in all",
+        f"in all {len(zero)} targets" if len(zero) == len(cubic) else "not in all",
+        f"by {span(spread, 1)} pm, each known to {span(error, 1)}",
         f"{cell(table, name, tilt)} degrees",
         f"{cell(table, '68 %', tilt)}), B "
         f"{cell(table, name, b[0])} and {cell(table, name, b[1])} pm "
