@@ -24,6 +24,9 @@ _LOOPS = flags.DEFINE_list("loops", ["dispatch"], "Ours take turns by these.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "That a CPU's cores are divided into.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved measurements of each.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.")
+_SHARED = flags.DEFINE_bool(
+    "shared", False, "Others use the machine: ratios count, and go to another file."
+)
 _TORCH = flags.DEFINE_string(
     "torch_python", ".venv-torch/bin/python", "Python of the peer's environment."
 )
@@ -115,6 +118,7 @@ def main(argv: list[str]) -> None:
         print(f"{name:20s} {milliseconds:8.1f} ms/step")
     print("ours / PyTorch's best:", results.get("time_over_torch_best", "not measured"))
     several = f"{_PAIRS.value}_pairs_" if _PAIRS.value > 1 else ""
+    several += "shared_" if _SHARED.value else ""
     name = f"gan_step_{several}{jax.default_backend()}"
     print(results_file.write(name, results))
 
