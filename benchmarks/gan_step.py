@@ -1,7 +1,9 @@
 """DC-GAN training steps of one or more pairs beside PyTorch's, interleaved.
 
 python -m benchmarks.gan_step [--pairs=10] [--torch_python=A_PYTHON_WITH_TORCH]
-(`make peers` makes one in .venv-torch).
+(`make peers` makes one in .venv-torch). A peer that cannot work here, as torch.compile
+without a compiler of C++, says so and is left out. With --shared, results go to a file
+whose ratios alone are shown.
 """
 
 import functools
