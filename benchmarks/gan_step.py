@@ -1,9 +1,12 @@
 """DC-GAN training steps of one or more pairs beside PyTorch's, interleaved.
 
 python -m benchmarks.gan_step [--pairs=10] [--torch_python=A_PYTHON_WITH_TORCH]
-(`make peers` makes one in .venv-torch).
+(`make peers` makes one in .venv-torch). A peer that cannot work here, as torch.compile
+without a compiler of C++, says so and is left out. With --shared, results go to a file
+whose ratios alone are shown.
 """
 
+import functools
 import pathlib
 import statistics
 import time
@@ -12,7 +15,7 @@ import jax
 from absl import app, flags
 
 from benchmarks import results_file
-from benchmarks.peer_process import PeerProcess
+from benchmarks.peer_process import PeerProcess, start_all
 from benchmarks.stack import StackOfPairs
 
 _FEATURES = flags.DEFINE_list("features", ["512", "256", "128"], "Channels by stage.")
@@ -23,10 +26,24 @@ _LOOPS = flags.DEFINE_list("loops", ["dispatch"], "Ours take turns by these.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "That a CPU's cores are divided into.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved measurements of each.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.")
+_SHARED = flags.DEFINE_bool(
+    "shared", False, "Others use the machine: ratios count, and go to another file."
+)
 _TORCH = flags.DEFINE_string(
     "torch_python", ".venv-torch/bin/python", "Python of the peer's environment."
 )
 _PEER = pathlib.Path(__file__).parent / "peers" / "torch_dcgan.py"
+
+
+# What a peer is called -> how its pairs take turns, and whether channels are last.
+PEERS = {
+    "torch": ("loop", False),
+    "torch channels_last": ("loop", True),
+    "torch vmap": ("vmap", False),
+    "torch compile": ("compile", False),
+    "torch compile channels_last": ("compile", True),
+    "torch compile vmap": ("compile_vmap", False),
+}
 
 
 def _peer(form: str, channels_last: bool) -> PeerProcess:
@@ -50,14 +67,18 @@ def _ours() -> dict[str, StackOfPairs]:
     }
 
 
-def _peers() -> dict[str, PeerProcess]:
+def _peers() -> tuple[dict[str, PeerProcess], dict[str, str]]:
+    """Peers that run, and why others cannot."""
     if not pathlib.Path(_TORCH.value).exists():
         print(f"--torch_python={_TORCH.value}: not found, measuring ours alone.")
-        return {}
-    peers = {"torch": _peer("loop", False), "torch channels_last": _peer("loop", True)}
-    if _PAIRS.value > 1:
-        peers["torch vmap"] = _peer("vmap", False)
-    return peers
+        return {}, {}
+    return start_all(
+        {
+            name: functools.partial(_peer, *form)
+            for name, form in PEERS.items()
+            if _PAIRS.value > 1 or "vmap" not in name
+        }
+    )
 
 
 def main(argv: list[str]) -> None:
@@ -65,7 +86,8 @@ def main(argv: list[str]) -> None:
     del argv
     # Before a back end starts; other back ends do not look at it.
     jax.config.update("jax_num_cpu_devices", _DEVICES.value)
-    ours, peers = _ours(), _peers()
+    ours = _ours()
+    peers, unable = _peers()
     contenders = {**ours, **peers}
     times = {name: [] for name in contenders}
     for contender in contenders.values():
@@ -90,6 +112,7 @@ def main(argv: list[str]) -> None:
     if peers:
         fastest, best = (min(medians[n] for n in group) for group in (ours, peers))
         results["torch"] = peers["torch"].version
+        results["cannot_run"] = unable
         results["time_over_torch_best"] = round(fastest / best, 3)
         for peer in peers.values():
             peer.close()
@@ -97,6 +120,7 @@ def main(argv: list[str]) -> None:
         print(f"{name:20s} {milliseconds:8.1f} ms/step")
     print("ours / PyTorch's best:", results.get("time_over_torch_best", "not measured"))
     several = f"{_PAIRS.value}_pairs_" if _PAIRS.value > 1 else ""
+    several += "shared_" if _SHARED.value else ""
     name = f"gan_step_{several}{jax.default_backend()}"
     print(results_file.write(name, results))
 

@@ -1,9 +1,8 @@
-"""Speed beside peers, rates beside ceilings, and how long a run takes to start."""
+"""Speed beside peers, and rates beside ceilings."""
 
 import pathlib
 
 from benchmarks import published
-from benchmarks.start_up import RUNS, STATES
 from benchmarks.table import NOT_RUN, Table, read, source
 
 # Back end -> how the table calls it.
@@ -20,7 +19,7 @@ COLUMNS = ("what", "ours", "best peer", "our time / the peer's")
 COLUMNS += ("our speed / the peer's",)
 
 
-def _spread(median: float, every: list[float], decimals: int = 0) -> str:
+def spread(median: float, every: list[float], decimals: int = 0) -> str:
     """The median and, of several runs that were kept, the least and the most."""
     if len(every) < 2:
         return f"{median:.{decimals}f}"
@@ -47,11 +46,11 @@ def _row(
     peers = {peer: ms for peer, ms in medians.items() if peer.startswith("torch")}
     own = {loop: ms for loop, ms in medians.items() if loop not in peers}
     fastest = min(own, key=own.get)
-    ours = f"{_spread(own[fastest], every.get(fastest, []))} ms"
+    ours = f"{spread(own[fastest], every.get(fastest, []))} ms"
     if not peers:
         return (what, ours, *[NOT_RUN] * 3)
     best = min(peers, key=peers.get)
-    theirs = f"{_spread(peers[best], every.get(best, []))} ms ({best} {torch})"
+    theirs = f"{spread(peers[best], every.get(best, []))} ms ({best} {torch})"
     speed = peers[best] / own[fastest]
     held = "met" if target and speed >= target else "missed"
     told = f" (target {target}: {held})" if target else ""
@@ -96,11 +95,19 @@ def _loop_rows(results: dict, name: str) -> list[tuple[str, ...]]:
     return [
         (
             f"{what}, by {loop}",
-            f"{_spread(ms, every.get(loop, []))} ms, {first[loop]:.0f} s to the first "
+            f"{spread(ms, every.get(loop, []))} ms, {first[loop]:.0f} s to the first "
             "step",
             *[NOT_RUN] * 3,
         )
         for loop, ms in results["median_ms_per_step_of_all_pairs"].items()
+    ]
+
+
+def _unable(results: dict) -> list[str]:
+    """A note for each peer that could not run where the others did."""
+    return [
+        f"{peer} could not run there: {why}"
+        for peer, why in results.get("cannot_run", {}).items()
     ]
 
 
@@ -118,7 +125,7 @@ def speed(directory: pathlib.Path) -> list[Table]:
         rows += _loop_rows(loop, name)
         rows.append(_density_row(density, back_end))
         for results in (*steps.values(), loop, density):
-            notes += source(results) if results else []
+            notes += [*source(results), *_unable(results)] if results else []
         for peer, ms in steps[1].get("median_ms_per_step", {}).items():
             bars[f"{name} step\n{peer}"] = ms
         for how, ms in loop.get("median_ms_per_step_of_all_pairs", {}).items():
@@ -146,6 +153,64 @@ def speed(directory: pathlib.Path) -> list[Table]:
     ]
 
 
+# What was compared while others used the machine -> its file, and its field of medians.
+SHARED = {
+    "one DC-GAN training step": ("gan_step_shared_cpu", "ms_per_step"),
+    "one step of 10 pairs": ("gan_step_10_pairs_shared_cpu", "ms_per_step"),
+    "forward and backward of FC-DenseNet": (
+        *("step_time_shared_cpu", "ms_forward_and_backward"),
+    ),
+}
+
+
+def _compile_row(what: str, results: dict, field: str) -> tuple[str, ...]:
+    """Ratios of medians; the fastest of each kind of peer stands for it."""
+    medians = results.get(f"median_{field}", {})
+    ours, eager, compiled = (
+        {name: ms for name, ms in medians.items() if kind(name)}
+        for kind in (
+            lambda name: name.startswith("jax"),
+            lambda name: name.startswith("torch") and "compile" not in name,
+            lambda name: name.startswith("torch compile"),
+        )
+    )
+    if not compiled:
+        return (what, *[NOT_RUN] * 5)
+    own, as_it_comes, best = (min(x.values()) for x in (ours, eager, compiled))
+    return (
+        what,
+        min(eager, key=eager.get),
+        min(compiled, key=compiled.get),
+        *(f"{as_it_comes / best:.2f}", f"{as_it_comes / own:.2f}", f"{best / own:.2f}"),
+    )
+
+
+def torch_compile(directory: pathlib.Path) -> list[Table]:
+    """What torch.compile gains, measured interleaved on a machine that others used."""
+    rows, notes = [], []
+    for what, (name, field) in SHARED.items():
+        results = read(directory, name)
+        rows.append(_compile_row(f"{what}, CPU", results, field))
+        notes += [*source(results), *_unable(results)] if results else []
+    columns = ("what", "fastest without torch.compile", "fastest with it")
+    columns += ("speed with / without it", "our speed / without it")
+    return [
+        Table(
+            "torch_compile",
+            "torch.compile among PyTorch's forms",
+            (*columns, "our speed / with it"),
+            tuple(rows),
+            (
+                *notes,
+                "Ratios of medians of interleaved runs, while others used the machine "
+                "too: it ran at about a third of its speed, unevenly. The table of "
+                "speed was made alone: what it says of ours beside the fastest form "
+                "without torch.compile is the better measurement.",
+            ),
+        )
+    ]
+
+
 def rates(directory: pathlib.Path) -> list[Table]:
     """Rates of the density network; ours are empty until a GPU has run it."""
     results = read(directory, "density_rate_gpu")
@@ -168,58 +233,5 @@ def rates(directory: pathlib.Path) -> list[Table]:
                 (results.get("device", "ours, on a GPU"), *ours),
             ),
             source(results),
-        )
-    ]
-
-
-def _start_row(name: str, run: dict | None) -> tuple[str, ...]:
-    if run is None:
-        return (name, *[NOT_RUN] * (1 + 2 * len(STATES)))
-    seconds, cores = [], []
-    for state in STATES:
-        seen = run[state]
-        every = seen["all_seconds_to_first_step"]
-        seconds.append(_spread(seen["median_seconds_to_first_step"], every, 1))
-        every = seen.get("all_core_seconds", [])
-        cores.append(_spread(seen["median_core_seconds"], every, 1))
-    return (name, f"{len(seen['all_seconds_to_first_step'])}", *seconds, *cores)
-
-
-def start_up(directory: pathlib.Path) -> list[Table]:
-    """Seconds from the command to the end of the first step."""
-    results = read(directory, "start_up_cpu")
-    measured = results.get("runs", {})
-
-    rows = tuple(_start_row(name, measured.get(name)) for name in RUNS)
-    columns = ("run", "runs of each", *(f"{state} [s]" for state in STATES))
-    columns += tuple(f"{state} [core-s]" for state in STATES)
-
-    def draw(axes):
-        for offset, state in zip((-0.27, 0, 0.27), STATES, strict=True):
-            bars = [
-                (i + offset, measured[name][state]["median_seconds_to_first_step"])
-                for i, name in enumerate(RUNS)
-                if name in measured
-            ]
-            axes.bar(*zip(*bars, strict=True), 0.27, label=state)
-        axes.set_xticks(range(len(rows)), list(RUNS))
-        axes.set_ylabel("s to the first step")
-        axes.legend()
-
-    return [
-        Table(
-            "start_up",
-            "Seconds from the command to the end of the first training step",
-            columns,
-            rows,
-            (
-                *source(results),
-                "cold: nothing cached. warm: the same command again. compiled anew: as "
-                "warm, without the compiled programs that are kept. Of "
-                "several runs the median, in brackets the least and the most. "
-                "Core-seconds do not depend on what else the machine did meanwhile; "
-                "seconds do.",
-            ),
-            draw if measured else None,
         )
     ]

@@ -1,14 +1,16 @@
 """Seconds from a command to the end of its first training step, cold and warm.
 
-python -m benchmarks.start_up [--data_dir=DIRECTORY] [--rounds=3]
+python -m benchmarks.start_up [--data_dir=DIRECTORY] [--rounds=3] [--runs=NAME,NAME]
 
-cold: an empty cache directory: the data is prepared, the classifier that scores are
-measured with is trained, every program is compiled. warm: the same command once more,
-in a new workdir. compiled anew: as warm, without the compiled programs. Core-seconds
-are what the operating system counts for the run: other work on the machine, which makes
-it take longer, does not add to them.
+cold: an empty cache directory: the data is prepared or simulated, the classifier that
+scores are measured with is trained, every program is compiled. warm: the same command
+once more, in a new workdir. compiled anew: as warm, without the compiled programs.
+Core-seconds are what the operating system counts for the run: other work on the
+machine, which makes it take longer, does not add to them. A run whose data is not here
+is not measured; results of runs that --runs does not name are kept.
 """
 
+import importlib
 import os
 import pathlib
 import resource
@@ -22,15 +24,20 @@ import jax
 from absl import app, flags
 
 from benchmarks import results_file
+from input_pipeline import catalogue
 
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Of prepared sets, for CIFAR-100.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Of prepared sets.")
 _RUNS = flags.DEFINE_list("runs", [], "Names of those to measure; all by default.")
 
-RUNS = {
-    "digits demo": ["--config=configs/digits.py"],
-    "100 labels, smoke": ["--config=configs/cifar100.py:smoke"],
-}
+# Of configs/: the demo, and everything else where it can start on a laptop.
+RUNS = (
+    *("digits:tuned", "digits:smoke", "mnist:smoke", "fashion_mnist:smoke"),
+    *("cifar10:smoke", "cifar100:smoke", "imagenet:smoke"),
+    *("stem_density:smoke", "stem_distortion:smoke"),
+)
+# What is simulated would lie in the workdir, and a warm start find none of it.
+MORE = {"stem_distortion:smoke": ["--config.dataset.library=CACHE/library"]}
 STATES = {
     "cold": {},
     "warm": {},
@@ -85,9 +92,11 @@ def measure(arguments: list[str], rounds: int) -> dict[str, dict]:
         with tempfile.TemporaryDirectory() as place:
             path = pathlib.Path(place)
             for state, environment in STATES.items():
-                environment = {"XDG_CACHE_HOME": str(path / "cache"), **environment}
+                cache = str(path / "cache")
+                told = [argument.replace("CACHE", cache) for argument in arguments]
+                environment = {"XDG_CACHE_HOME": cache, **environment}
                 seen[state].append(
-                    seconds_to_first_step(arguments, path / state, environment)
+                    seconds_to_first_step(told, path / state, environment)
                 )
                 print({state: seen[state][-1]}, flush=True)
     return {
@@ -106,21 +115,48 @@ def measure(arguments: list[str], rounds: int) -> dict[str, dict]:
     }
 
 
+def data_set(run: str) -> str:
+    """Name of the data set that a run reads; "" where it simulates its data."""
+    file, variant = run.split(":")
+    config = importlib.import_module(f"configs.{file}").get_config(variant)
+    return config.dataset.name if config.workload == "gan" else ""
+
+
+def arguments_of(run: str, data_dir: str) -> list[str] | None:
+    """A run's command line; None where its data is not at hand."""
+    file, variant = run.split(":")
+    arguments = [f"--config=configs/{file}.py:{variant}", *MORE.get(run, [])]
+    if not (name := data_set(run)):
+        return arguments
+    if catalogue.locate(name, "train", data_dir) is None:
+        print(f"{run}: not measured, --data_dir={data_dir!r} does not hold {name}.")
+        return None
+    return [*arguments, f"--config.dataset.data_dir={data_dir}"]
+
+
 def main(argv: list[str]) -> None:
     """Measures and writes results/start_up_PLATFORM.json."""
     del argv
+    name = f"start_up_{jax.default_backend()}"
+    asked = _RUNS.value or RUNS
+    commands = {run: arguments_of(run, _DATA_DIR.value) for run in asked}
     results = {}
-    for name in _RUNS.value or RUNS:
-        arguments = RUNS[name]
-        if "cifar" in arguments[0]:
-            if _DATA_DIR.value is None:
-                print(f"{name}: not measured, it needs --data_dir.")
-                continue
-            arguments = [*arguments, f"--config.dataset.data_dir={_DATA_DIR.value}"]
-        print(name)
-        results[name] = measure(arguments, _ROUNDS.value)
-    content = {"command": results_file.command(), "runs": results}
-    print(results_file.write(f"start_up_{jax.default_backend()}", content))
+    for run, arguments in commands.items():
+        if arguments is not None:
+            print(run)
+            results[run] = measure(arguments, _ROUNDS.value)
+    earlier = results_file.read(name)
+    others = results_file.kept(earlier, [], list(results))
+    without = {run for run, told in commands.items() if told is None}
+    without |= set(earlier.get("without_data", [])) - results.keys()
+    content = {
+        "command": results_file.command(),
+        "fields": [],
+        "runs": {run: other["runs"] for run, other in others.items()} | results,
+        "made": {run: other["made"] for run, other in others.items()},
+        "without_data": sorted(without),
+    }
+    print(results_file.write(name, content))
 
 
 if __name__ == "__main__":

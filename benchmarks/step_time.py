@@ -9,6 +9,7 @@ beside what the same device reaches in a large matrix product of the same type. 
 ours (`make peers` makes its environment).
 """
 
+import functools
 import pathlib
 import statistics
 import time
@@ -21,7 +22,7 @@ from ml_collections import config_flags
 
 from benchmarks import results_file
 from benchmarks.layer_layouts import LAYOUTS, DenseLayer
-from benchmarks.peer_process import PeerProcess
+from benchmarks.peer_process import PeerProcess, start_all
 from inverse import factories
 from inverse.check_config import check_config
 from inverse.setup import make_setup, make_step
@@ -174,26 +175,34 @@ def _layouts(config) -> dict:
     }
 
 
+# What a peer is called -> how it works.
+PEERS = {
+    "torch": (),
+    "torch channels_last": ("--channels_last",),
+    "torch compile": ("--form=compile",),
+    "torch compile channels_last": ("--form=compile", "--channels_last"),
+}
+
+
 def _beside_pytorch(config) -> dict:
+    peers, unable = start_all(
+        {name: functools.partial(_peer, config, *how) for name, how in PEERS.items()}
+    )
     # PyTorch's threads spin for a while after their work.
-    contenders = {
-        "jax": ForwardAndBackward(config),
-        "torch": _peer(config),
-        "torch channels_last": _peer(config, "--channels_last"),
-    }
-    if jax.default_backend() == "gpu":
-        contenders["torch compiled"] = _peer(config, "--channels_last", "--compiled")
+    contenders = {"jax": ForwardAndBackward(config), **peers}
     times = _measured(contenders, seconds_between=0.5)
     medians = _medians(times)
-    peers = {n: ms for n, ms in medians.items() if n != "jax"}
-    version = contenders["torch"].version
-    for name in peers:
-        contenders[name].close()
+    version = peers["torch"].version
+    for peer in peers.values():
+        peer.close()
     return {
         "torch": version,
+        "cannot_run": unable,
         "all_ms_forward_and_backward": times,
         "median_ms_forward_and_backward": medians,
-        "speed_over_torch_best": round(min(peers.values()) / medians["jax"], 3),
+        "speed_over_torch_best": round(
+            min(medians[name] for name in peers) / medians["jax"], 3
+        ),
     }
 
 

@@ -21,6 +21,7 @@ from benchmarks import (
     scaling_tables,
     simulator_tables,
     speed_tables,
+    start_up_tables,
 )
 from benchmarks.results_file import DIRECTORY
 from benchmarks.table import Table, source
@@ -34,8 +35,10 @@ _MAKERS = (
     reduction_tables.compiled,
     reduction_tables.netlab,
     speed_tables.speed,
+    speed_tables.torch_compile,
     speed_tables.rates,
-    speed_tables.start_up,
+    start_up_tables.start_up,
+    start_up_tables.start_up_reading,
     simulator_tables.agreement,
     simulator_tables.strontium_titanate,
 )

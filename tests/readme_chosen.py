@@ -20,6 +20,7 @@ CHOSEN = {
     SPEED: {
         "images of 32 x 32": "what networks of three stages draw",
         "CIFAR-10, CIFAR-100,": "names",
+        "the labels of CIFAR-100": "a name",
     },
     DENSITY: {
         "64 probe positions over 8 x 8 A": "configs/stem_density.py:smoke",

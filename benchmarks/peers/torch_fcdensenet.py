@@ -1,14 +1,14 @@
 """The fully convolutional DenseNet in PyTorch, forward and backward on request.
 
-Reads a number of steps per line from standard input, takes so many and answers with the
-seconds that they took. Needs torch and nothing of this project.
+The network goes through torch.compile with --form=compile. Needs torch and nothing of
+this project.
 """
 
 import argparse
 import sys
-import time
 
 import torch
+from on_request import serve
 from torch import nn
 from torch.nn import functional as F
 
@@ -90,7 +90,7 @@ def make_step(arguments):
         up,
     ).to(device, memory_format=layout)
     print(sum(p.numel() for p in network.parameters()), file=sys.stderr)
-    called = torch.compile(network) if arguments.compiled else network
+    called = torch.compile(network) if arguments.form == "compile" else network
     n, side = arguments.batch_size, arguments.side
     patterns = torch.rand(n, arguments.channels, side, side, device=device)
     patterns = patterns.to(memory_format=layout)
@@ -123,14 +123,10 @@ def main():
     parser.add_argument("--up", required=True)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--channels_last", action="store_true")
-    parser.add_argument("--compiled", action="store_true")
-    step = make_step(parser.parse_args())
-    print(torch.__version__, flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(int(line)):
-            step()
-        print(time.perf_counter() - start, flush=True)
+    parser.add_argument("--form", choices=("eager", "compile"), default="eager")
+    arguments = parser.parse_args()
+    step = make_step(arguments)
+    serve(step, torch.__version__, is_tried=arguments.form == "compile")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.start_up import seconds_to_first_step
+from benchmarks.start_up import RUNS, arguments_of, seconds_to_first_step
 
 
 def test_a_start_is_timed_to_its_first_step(tmp_path, monkeypatch):
@@ -22,3 +22,14 @@ def test_a_run_that_fails_says_why(tmp_path):
     with pytest.raises(RuntimeError, match="did you mean 'tuned'"):
         arguments = ["--config=configs/digits.py:tunned"]
         seconds_to_first_step(arguments, tmp_path / "run", {})
+
+
+def test_a_run_whose_data_is_not_here_is_left_out_in_a_line(tmp_path, capsys):
+    told = {run: arguments_of(run, str(tmp_path)) for run in RUNS}
+    left_out = [run for run, arguments in told.items() if arguments is None]
+    wanted = ["mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet"]
+    assert left_out == [f"{name}:smoke" for name in wanted]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(wanted) and "does not hold imagenet" in lines[-1]
+    assert told["stem_density:smoke"] == ["--config=configs/stem_density.py:smoke"]
+    assert f"--config.dataset.data_dir={tmp_path}" in told["digits:smoke"]

@@ -203,12 +203,62 @@ def test_a_start_says_how_often_it_was_measured(tmp_path):
     often = {**once, "all_seconds_to_first_step": [9.6, 9.1, 12]}
     often["all_core_seconds"] = [13.9, 13.8, 14]
     states = ("cold", "warm", "compiled anew")
-    runs = {"digits demo": dict.fromkeys(states, once)}
-    runs["100 labels, smoke"] = dict.fromkeys(states, often)
-    _write(tmp_path, "start_up_cpu", {"runs": runs})
-    demo, labels = make_all(tmp_path)["start_up"].rows
-    assert demo[1:] == ("1", *["9.6"] * 3, *["13.9"] * 3)
-    assert labels[1:] == ("3", *["9.6 (9.1-12.0)"] * 3, *["13.9 (13.8-14.0)"] * 3)
+    runs = {"digits:tuned": dict.fromkeys(states, once)}
+    runs["cifar100:smoke"] = dict.fromkeys(states, often)
+    more = {"without_data": ["imagenet:smoke"]}
+    more["made"] = {"digits:tuned": {**SOURCE, "date": "2025-12-31"}}
+    _write(tmp_path, "start_up_cpu", {"runs": runs, **more})
+    table = make_all(tmp_path)["start_up"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["digits:tuned"] == ("1", *["9.6"] * 3, *["13.9"] * 3)
+    assert rows["cifar100:smoke"] == (
+        *("3", *["9.6 (9.1-12.0)"] * 3, *["13.9 (13.8-14.0)"] * 3),
+    )
+    assert set(rows["imagenet:smoke"]) == {""}
+    notes = [note.partition(": ")[::2] for note in table.notes]
+    assert "2025-12-31" in dict(notes)["digits:tuned"]
+    assert "2026-01-02" in dict(notes)["cifar100:smoke"]
+    assert (
+        "imagenet:smoke" in dict(notes)["Not measured, for their data was not at hand"]
+    )
+
+
+def test_reading_is_shown_for_every_way_and_number_of_processes(tmp_path):
+    row = {"processes": 2, "way": "ours, first start", "median_seconds": 3.0}
+    row |= {"median_core_seconds": 5.0, "all_seconds": [3, 2, 4.04]}
+    row |= {"all_core_seconds": [5, 5, 5], "median_read_mb": 310.4}
+    row["median_memory_mb"] = 9
+    runs = {"16": [{**row, "processes": 16}], "2": [row]}
+    _write(tmp_path, "start_up_reading_cpu", {"runs": runs})
+    cells, last = make_all(tmp_path)["start_up_reading"].rows
+    assert last[0] == "16"
+    assert cells == (
+        *("2", "ours, first start", "3.0 (2.0-4.0)", "5.0 (5.0-5.0)", "310", "9"),
+    )
+
+
+def test_what_torch_compile_gains_is_a_ratio_of_the_fastest_of_each_kind(tmp_path):
+    medians = {"jax a": 10, "jax b": 20, "torch": 15, "torch vmap": 12}
+    medians |= {"torch compile": 9, "torch compile vmap": 30}
+    unable = {"torch compile channels_last": "why"}
+    step = {"median_ms_per_step": medians, "cannot_run": unable}
+    _write(tmp_path, "gan_step_10_pairs_shared_cpu", step)
+    table = make_all(tmp_path)["torch_compile"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["one step of 10 pairs, CPU"] == (
+        *("torch vmap", "torch compile", "1.33", "1.20", "0.90"),
+    )
+    assert set(rows["one DC-GAN training step, CPU"]) == {""}
+    assert "torch compile channels_last could not run there: why" in table.notes
+
+
+def test_a_peer_that_could_not_run_is_named(tmp_path):
+    medians = {"jax": 9, "torch": 10}
+    step = {"median_ms_per_step": medians, "all_ms_per_step": {}, "torch": "2"}
+    step |= {"features": ["512", "256", "128"], "cannot_run": {"torch compile": "why"}}
+    _write(tmp_path, "gan_step_cpu", step)
+    notes = make_all(tmp_path)["speed"].notes
+    assert "torch compile could not run there: why" in notes
 
 
 def test_what_the_chosen_way_takes_off_is_off_both_ways_of_one_reduction(tmp_path):
