@@ -51,7 +51,7 @@ CHOSEN = {
         "at 5 GB/s": "a link that is described",
         "(at 200 GB/s)": "a link that is described",
         "rows of 32 x 8": "a machine that is described",
-        "ResNet-50 and the DC-GAN on 4 x 8 H200": "a machine that is described",
+        "Of ResNet-50 and the DC-GAN": "a name",
         "network at 256 pixels, groups of 50 MiB, told,": "configs/stem_density.py",
         "At 300 Mbit/s": "a shaped link",
         "1 Gbit/s was not run": "a shaped link",
