@@ -2,8 +2,7 @@
 
 python -m benchmarks.gan_step [--pairs=10] [--torch_python=A_PYTHON_WITH_TORCH]
 (`make peers` makes one in .venv-torch). A peer that cannot work here, as torch.compile
-without a compiler of C++, says so and is left out. With --shared, results go to a file
-whose ratios alone are shown.
+without a compiler of C++, says so and is left out.
 """
 
 import functools
@@ -26,9 +25,6 @@ _LOOPS = flags.DEFINE_list("loops", ["dispatch"], "Ours take turns by these.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "That a CPU's cores are divided into.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Interleaved measurements of each.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.")
-_SHARED = flags.DEFINE_bool(
-    "shared", False, "Others use the machine: ratios count, and go to another file."
-)
 _TORCH = flags.DEFINE_string(
     "torch_python", ".venv-torch/bin/python", "Python of the peer's environment."
 )
@@ -111,16 +107,15 @@ def main(argv: list[str]) -> None:
     }
     if peers:
         fastest, best = (min(medians[n] for n in group) for group in (ours, peers))
-        results["torch"] = peers["torch"].version
         results["cannot_run"] = unable
         results["time_over_torch_best"] = round(fastest / best, 3)
         for peer in peers.values():
             peer.close()
+            results["torch"] = peer.version
     for name, milliseconds in results["median_ms_per_step"].items():
         print(f"{name:20s} {milliseconds:8.1f} ms/step")
     print("ours / PyTorch's best:", results.get("time_over_torch_best", "not measured"))
     several = f"{_PAIRS.value}_pairs_" if _PAIRS.value > 1 else ""
-    several += "shared_" if _SHARED.value else ""
     name = f"gan_step_{several}{jax.default_backend()}"
     print(results_file.write(name, results))
 

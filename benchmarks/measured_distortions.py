@@ -19,6 +19,7 @@ from ml_collections import config_flags
 
 from benchmarks import results_file
 from inverse import distortion_predict
+from inverse.column_map import place_text
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/stem_distortion.py:tuned", "That was trained."
@@ -79,14 +80,24 @@ def _rows(found: dict[str, dict]) -> list[str]:
             said = "yes" if values["consistent_with_zero"] else "no"
             cells = " | ".join(f"{value:.2f}" for value in numbers)
             rows.append(f"| {image} | {name} | {cells} | {said} |")
-        for kind in summary.get("columns", []):
-            site = ", ".join(f"{v:.2f}" for v in kind["site"])
-            name = (
-                f"{kind['detector']} column at ({site}) of a cell [{summary['unit']}]"
-            )
-            spread = float(np.hypot(*kind["rms_shift"]) / np.sqrt(2))
-            cells = f" | {spread:.2f} | {kind['error_68']:.2f} | "
-            rows.append(f"| {image} | {name} |{cells}| |")
+        rows += _column_rows(image, summary)
+    return rows
+
+
+def _column_rows(image: str, summary: dict) -> list[str]:
+    """Fitted columns: how they scatter, and the standard error of one by noise."""
+    rows = []
+    for kind in summary.get("columns", []):
+        where = place_text(np.array(kind["site"]))
+        name = f"{kind['detector']} columns at {where} of a cell [{summary['unit']}]"
+        spread = float(np.hypot(*kind["rms_shift"]) / np.sqrt(2))
+        rows.append(
+            f"| {image} | {name} | | {spread:.2f} | {kind['noise_68']:.2f} | | |"
+        )
+    for name, rms in summary.get("detectors_differ", {}).items():
+        both = f"{name}, over root 2 [{summary['unit']}]"
+        apart = float(np.hypot(*rms) / np.sqrt(2))
+        rows.append(f"| {image} | {both} | | {apart:.2f} | | | |")
     return rows
 
 

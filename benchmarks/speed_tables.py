@@ -153,13 +153,11 @@ def speed(directory: pathlib.Path) -> list[Table]:
     ]
 
 
-# What was compared while others used the machine -> its file, and its field of medians.
-SHARED = {
-    "one DC-GAN training step": ("gan_step_shared_cpu", "ms_per_step"),
-    "one step of 10 pairs": ("gan_step_10_pairs_shared_cpu", "ms_per_step"),
-    "forward and backward of FC-DenseNet": (
-        *("step_time_shared_cpu", "ms_forward_and_backward"),
-    ),
+# What was compared -> its file, and its field of medians.
+COMPILED = {
+    "one DC-GAN training step": ("gan_step_cpu", "ms_per_step"),
+    "one step of 10 pairs": ("gan_step_10_pairs_cpu", "ms_per_step"),
+    "forward and backward of FC-DenseNet": ("step_time_cpu", "ms_forward_and_backward"),
 }
 
 
@@ -186,9 +184,9 @@ def _compile_row(what: str, results: dict, field: str) -> tuple[str, ...]:
 
 
 def torch_compile(directory: pathlib.Path) -> list[Table]:
-    """What torch.compile gains, measured interleaved on a machine that others used."""
+    """What torch.compile gains, measured interleaved with the other forms."""
     rows, notes = [], []
-    for what, (name, field) in SHARED.items():
+    for what, (name, field) in COMPILED.items():
         results = read(directory, name)
         rows.append(_compile_row(f"{what}, CPU", results, field))
         notes += [*source(results), *_unable(results)] if results else []
@@ -200,13 +198,7 @@ def torch_compile(directory: pathlib.Path) -> list[Table]:
             "torch.compile among PyTorch's forms",
             (*columns, "our speed / with it"),
             tuple(rows),
-            (
-                *notes,
-                "Ratios of medians of interleaved runs, while others used the machine "
-                "too: it ran at about a third of its speed, unevenly. The table of "
-                "speed was made alone: what it says of ours beside the fastest form "
-                "without torch.compile is the better measurement.",
-            ),
+            (*notes, "Ratios of medians of interleaved runs."),
         )
     ]
 

@@ -145,10 +145,14 @@ def main(argv: list[str]) -> None:
         if arguments is not None:
             print(run)
             results[run] = measure(arguments, _ROUNDS.value)
+    if not results:
+        print("nothing was measured: none of these runs has its data here")
+        return
     earlier = results_file.read(name)
     others = results_file.kept(earlier, [], list(results))
     without = {run for run, told in commands.items() if told is None}
-    without |= set(earlier.get("without_data", [])) - results.keys()
+    without |= set(earlier.get("without_data", []))
+    without -= results.keys() | others.keys()
     content = {
         "command": results_file.command(),
         "fields": [],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inverse.column_map import ColumnKind
+from inverse.column_map import ColumnKind, place_text
 from inverse.distortion_pictures import figure_pixels, new_figure, show_image
 
 # Arrows are drawn so many times longer than displacements.
@@ -16,7 +16,7 @@ def column_maps(
 ) -> np.ndarray:
     """Draws one row per kind of column, uint8 [y, x, 3].
 
-    Colours reach to three standard errors at least: what could be chance is pale.
+    Colours reach to three times the noise at least: what could be chance is pale.
 
     Args:
       images: of each detector [y, x].
@@ -29,9 +29,9 @@ def column_maps(
     grid = figure.subplots(len(kinds), 3, squeeze=False)
     for row, kind in zip(grid, kinds, strict=True):
         image = images[kind.detector]
-        site = ", ".join(f"{v:.2f}" for v in kind.site)
-        title = f"{kind.detector}, column at ({site}), arrows {_EXAGGERATION:.0f}x"
-        show_image(row[0], image, side * image.shape[1], title)
+        where = place_text(kind.site)
+        title = f"{kind.detector}, columns at {where}, arrows {_EXAGGERATION:.0f}x"
+        show_image(row[0], image, side * image.shape[1], title, bar=bool(pixel_a))
         row[0].quiver(
             *(side * kind.places).T,
             *(side * _EXAGGERATION * kind.shifts).T,
@@ -43,13 +43,13 @@ def column_maps(
         )
         for axis, axes in enumerate(row[1:]):
             values = scale * kind.shifts[:, axis]
-            error = scale * kind.error_px
+            error = scale * float(np.median(kind.noise_px))
             bound = max(3 * error, float(np.abs(values).max()))
             drawn = axes.scatter(
                 *kind.places.T, c=values, cmap="RdBu_r", vmin=-bound, vmax=bound, s=24
             )
             figure.colorbar(drawn, ax=axes, fraction=0.046)
-            axes.set_title(f"{'xy'[axis]} [{unit}], +- {error:.2f} (68 %)", fontsize=8)
+            axes.set_title(f"{'xy'[axis]} [{unit}], noise {error:.2f}", fontsize=8)
             axes.set_aspect("equal")
             axes.invert_yaxis()
             axes.set_axis_off()

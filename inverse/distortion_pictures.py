@@ -33,8 +33,10 @@ def figure_pixels(figure) -> np.ndarray:
     return np.asarray(Image.open(stream).convert("RGB"))
 
 
-def show_image(axes, image: np.ndarray, side_a: float, title: str) -> None:
-    """Draws an image of `side_a` (width) with a scale bar."""
+def show_image(
+    axes, image: np.ndarray, side_a: float, title: str, *, bar: bool = True
+) -> None:
+    """Draws an image of `side_a` (width) with a scale bar, unless its size is none."""
     height = side_a * image.shape[0] / image.shape[1]
     low, high = np.percentile(image, (0.5, 99.5))
     axes.imshow(
@@ -44,12 +46,14 @@ def show_image(axes, image: np.ndarray, side_a: float, title: str) -> None:
         extent=(0, side_a, height, 0),
         interpolation="nearest",
     )
-    bar = max(b for b in (1, 2, 5, 10, 20, 50, 100, 200) if b <= max(side_a / 3, 1))
-    x, y = 0.04 * side_a, height - 0.05 * height
-    axes.plot([x, x + bar], [y, y], color="white", linewidth=3, solid_capstyle="butt")
-    axes.text(x, y - 0.03 * height, f"{bar} A", color="white", fontsize=7)
     axes.set_title(title, fontsize=8)
     axes.set_axis_off()
+    if not bar:
+        return
+    long = max(b for b in (1, 2, 5, 10, 20, 50, 100, 200) if b <= max(side_a / 3, 1))
+    x, y = 0.04 * side_a, height - 0.05 * height
+    axes.plot([x, x + long], [y, y], color="white", linewidth=3, solid_capstyle="butt")
+    axes.text(x, y - 0.03 * height, f"{long} A", color="white", fontsize=7)
 
 
 def arrows(

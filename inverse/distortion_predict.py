@@ -8,7 +8,9 @@ import ase.io
 import numpy as np
 
 from inverse import conformal, distortion_data, distortion_factories
+from inverse.check_config import check_config
 from inverse.column_map import column_table, map_columns, summarise, write_columns
+from inverse.column_map import warnings_of as column_warnings
 from inverse.column_pictures import column_maps
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
@@ -23,6 +25,7 @@ from inverse.simulator.crystal_images import IMAGES
 from inverse.simulator.oxides import load_oxides
 from parallel.metric_writers import save_png
 from parallel.run_log import log
+from parallel.workdir import make_workdir
 
 # Of a cell, by which columns of the training miss the lattice at most.
 _LOOSE = 0.1
@@ -35,11 +38,12 @@ def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]
     """Opens files joined by commas: images, the detector of each, A per pixel."""
     detectors = config.prediction.detectors.split("+")
     images = [read_micrograph(file) for file in files.split(",")]
-    if len(detectors) != len(images) or not set(detectors) <= set(IMAGES):
+    are_known = set(detectors) <= set(IMAGES)
+    if not are_known or not len(images) == len(detectors) == len(set(detectors)):
         raise ConfigError(
             f"config.prediction.detectors={config.prediction.detectors!r}: must name "
-            f"the detector of each of {len(images)} files, any of {', '.join(IMAGES)}, "
-            "joined by +."
+            f"the detector of each of {len(images)} files, each once, any of "
+            f"{', '.join(IMAGES)}, joined by +."
         )
     if len({found.image.shape for found in images}) > 1:
         shapes = ", ".join(str(found.image.shape) for found in images)
@@ -157,16 +161,21 @@ def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[
     return list(_STRUCTURES)
 
 
-def _columns_alone(path, images, detectors, pixel_a, error) -> pathlib.Path:
+def _columns_alone(config, workdir, images, detectors, pixel_a, error) -> pathlib.Path:
     """Writes what needs no network: places of columns, by Gaussian fits."""
+    path = make_workdir(workdir)
     pictures = [found.image for found in images]
     lattice, kinds = map_columns(pictures, detectors)
     why = str(error).removeprefix("--input: ").rstrip(".")
     notes = [f"{why}; the network knows nothing else: columns are fitted, no tilts"]
     if not pixel_a:
         notes.append("the size of a pixel is not known: set config.prediction.pixel_a")
+    if config.prediction.oxide:
+        notes.append("no structure is written: it would need the cell along [001]")
+    notes += column_warnings(lattice, kinds, detectors)
     summary = summarise(images, lattice, kinds, pixel_a, notes)
     target = path / f"prediction-{images[0].name}.json"
+    _write_structure(target, "", summary)
     write_columns(target, summary, kinds)
     shown = dict(zip(detectors, pictures, strict=True))
     save_png(target.with_suffix(".png"), column_maps(shown, kinds, pixel_a))
@@ -196,6 +205,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             f"config.model.kind={config.model.kind!r}: only maps are predicted of "
             "measured images; train another variant."
         )
+    check_config(config)
     images, detectors, pixel_a = read_images(config, files)
     if config.prediction.oxide and not pixel_a:
         raise ConfigError(
@@ -205,8 +215,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     try:
         stack, lattice = _on_cells(config, images, detectors, pixel_a)
     except OtherZoneAxis as error:
-        path = pathlib.Path(workdir).expanduser()
-        return _columns_alone(path, images, detectors, pixel_a, error)
+        return _columns_alone(config, workdir, images, detectors, pixel_a, error)
     rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
     path = pathlib.Path(workdir).expanduser()

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from inverse.errors import ConfigError
+from inverse.lengths import LENGTHS_A
 from inverse.ser_file import read_ser
 
 _HDF5 = (".h5", ".hdf5")
@@ -15,8 +16,6 @@ _PICTURES = (".tif", ".tiff", ".png")
 _OWN = (".npy", ".ser", *_PICTURES, *_HDF5)
 _LARGEST = 1e15
 _MOST_PIXELS = 1 << 28  # what a header may promise
-_LENGTHS_A = {"a": 1.0, "å": 1.0, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "um": 1e4}
-_LENGTHS_A |= {"µm": 1e4, "m": 1e10}
 
 
 class Micrograph(NamedTuple):
@@ -135,4 +134,4 @@ def _read_other(file: pathlib.Path) -> tuple[np.ndarray, float]:
 def _scale_a(scale: float, units: object) -> float:
     """A per pixel, 0 where the unit is no length."""
     text = units.decode() if isinstance(units, bytes) else str(units)
-    return float(scale) * _LENGTHS_A.get(text.strip().lower(), 0.0)
+    return float(scale) * LENGTHS_A.get(text.strip().lower(), 0.0)

@@ -35,11 +35,10 @@ def read_scan(path: str) -> MeasuredScan:
             f"--input={path!r}: must end in one of {', '.join(SUFFIXES)}."
         )
     try:
-        data, said = _open(file)
         beside = file.with_name(file.name + ".json")
-        if beside.exists():
-            said |= json.loads(beside.read_text())
-        return measured_scan(data, said, file.name)
+        stated = json.loads(beside.read_text()) if beside.exists() else {}
+        data, said = _open(file, stated)
+        return measured_scan(data, said | stated, file.name)
     except (ConfigError, MemoryError):
         raise
     # The libraries below raise whatever they like at damaged bytes.
@@ -48,14 +47,14 @@ def read_scan(path: str) -> MeasuredScan:
         raise ConfigError(f"--input={path!r}: cannot be read ({why}).") from error
 
 
-def _open(file: pathlib.Path) -> tuple[Any, dict]:
+def _open(file: pathlib.Path, stated: dict) -> tuple[Any, dict]:
     if file.suffix == ".npy":
         return np.load(file, mmap_mode="r", allow_pickle=False), {}
     if file.suffix == ".npz":
         return _read_npz(file)
     if file.suffix == ".zarr":
         return _read_zarr(file)
-    return _read_hdf5(file)
+    return _read_hdf5(file, stated)
 
 
 def _read_npz(file: pathlib.Path) -> tuple[Any, dict]:
@@ -99,7 +98,7 @@ def _read_zarr(file: pathlib.Path) -> tuple[Any, dict]:
         raise ConfigError(f"{file.name}: cannot be read as zarr: {reason}") from error
 
 
-def _read_hdf5(file: pathlib.Path) -> tuple[Any, dict]:
+def _read_hdf5(file: pathlib.Path, stated: dict) -> tuple[Any, dict]:
     try:
         import h5py
     except ImportError as error:
@@ -124,4 +123,4 @@ def _read_hdf5(file: pathlib.Path) -> tuple[Any, dict]:
         )
     (data,) = named or stacks
     said = text_of({**opened.attrs, **data.parent.attrs, **data.attrs})
-    return data, said_by_axes(data, said.get("energy_ev")) | said
+    return data, said_by_axes(data, said | stated)

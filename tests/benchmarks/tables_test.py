@@ -242,7 +242,7 @@ def test_what_torch_compile_gains_is_a_ratio_of_the_fastest_of_each_kind(tmp_pat
     medians |= {"torch compile": 9, "torch compile vmap": 30}
     unable = {"torch compile channels_last": "why"}
     step = {"median_ms_per_step": medians, "cannot_run": unable}
-    _write(tmp_path, "gan_step_10_pairs_shared_cpu", step)
+    _write(tmp_path, "gan_step_10_pairs_cpu", step)
     table = make_all(tmp_path)["torch_compile"]
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["one step of 10 pairs, CPU"] == (
