@@ -78,7 +78,8 @@ def _rows(found: dict[str, dict]) -> list[str]:
         for name, values in summary.get("mean", {}).items():
             numbers = (values[k] for k in ("mean", "spread", "error_68", "error_95"))
             said = "yes" if values["consistent_with_zero"] else "no"
-            cells = " | ".join(f"{value:.2f}" for value in numbers)
+            # Rounded first: no minus before a zero.
+            cells = " | ".join(f"{round(value, 2) + 0.0:.2f}" for value in numbers)
             rows.append(f"| {image} | {name} | {cells} | {said} |")
         rows += _column_rows(image, summary)
     return rows

@@ -82,7 +82,7 @@ def everything(config, entries: slice, examples: slice) -> LabelBatches:
     )
 
 
-WAYS = {"own labels": own_labels, "everything": everything}
+FIRST_BATCHES = {"own labels": own_labels, "everything": everything}
 
 
 def _core_seconds() -> float:
@@ -117,7 +117,7 @@ def first_batch(config, way: str, index: int, count: int) -> dict:
         (_PROCESS / "clear_refs").write_text("5")
     memory, read = _memory("VmRSS"), _bytes_read()
     start, cores = time.perf_counter(), _core_seconds()
-    batches = WAYS[way](config, *block)
+    batches = FIRST_BATCHES[way](config, *block)
     batch = batches.batch_at(0)
     seconds, cores = time.perf_counter() - start, _core_seconds() - cores
     batches.close()
@@ -140,7 +140,7 @@ def make_config(data_dir: str, cache_dir: str):
 def main() -> None:
     """Waits for a line, gets the batch, answers with a line of JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=WAYS, required=True)
+    parser.add_argument("--way", choices=FIRST_BATCHES, required=True)
     for name in ("index", "count"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("data_dir", "cache_dir"):

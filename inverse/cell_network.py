@@ -105,8 +105,8 @@ class CellNetwork(nnx.Module):
 def _neighbours(x: jax.Array) -> jax.Array:
     """Every token with its eight neighbours [n, i, j, 9 * features]; images repeat.
 
-    With a matrix behind it this is a 3 x 3 convolution, which over so few tokens takes
-    XLA three times as long.
+    With a matrix behind it this is a 3 x 3 convolution, which XLA computes more slowly
+    over so few tokens.
     """
     steps = (1, 0, -1)
     around = [jnp.roll(x, (i, j), (1, 2)) for i in steps for j in steps]

@@ -140,22 +140,21 @@ class Evaluator:
             parts.append([values[: len(part)] for values in found])
         return Prediction(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
-    def calibration(self, params: Any, batch_stats: Any, names: str) -> Calibration:
-        """Of the network's bars: new crystals of the trained compounds."""
-        held = self.splits[VALIDATION]
-        found = self.predict(params, batch_stats, held.images, names)
-        error = found.mean - self.truth[VALIDATION]
-        return conformal.calibrate(error, found.log_variance)
+    def on_validation(
+        self, params: Any, batch_stats: Any, names: str
+    ) -> tuple[Calibration, np.ndarray]:
+        """What the detectors in `names` tell of new crystals of trained compounds.
 
-    def error_of_mean(self, params: Any, batch_stats: Any, names: str) -> np.ndarray:
-        """RMSE over that of the mean, new crystals of trained compounds [channel].
-
-        A target of which this is near 1 is not seen by the detectors in `names`.
+        Returns:
+          factors of the network's bars; RMSE over that of the mean [channel]: a target
+          where it is near 1 is not seen.
         """
         held, truth = self.splits[VALIDATION], self.truth[VALIDATION]
         found = self.predict(params, batch_stats, held.images, names)
+        error = found.mean - truth
         blind = distortion_scores.rmse(np.asarray(self._mean.mean) - truth)
-        return distortion_scores.rmse(found.mean - truth) / np.maximum(blind, 1e-9)
+        share = distortion_scores.rmse(error) / np.maximum(blind, 1e-9)
+        return conformal.calibrate(error, found.log_variance), share
 
     def predictions(self, params: Any, batch_stats: Any) -> dict[str, Calibrated]:
         """ "SPLIT/METHOD" -> prediction with error bars, of baselines too."""

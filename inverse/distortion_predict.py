@@ -100,7 +100,7 @@ def mean_structure(
     are averaged with the sign of their pattern. The mean's error is that of a cell:
     what is wrong about an image is wrong about all of its cells. Zero is consistent
     with the mean where the 95 % interval holds it. Seen is what the network tells
-    better than the mean of its training does, see Evaluator.error_of_mean.
+    better than the mean of its training does, see Evaluator.on_validation.
     """
     result = {}
     rows, columns = np.indices(made.mean.shape[:2])
@@ -234,7 +234,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)
-    factors = evaluator.calibration(*averaged, names)
+    factors, error_of_mean = evaluator.on_validation(*averaged, names)
     inner = np.s_[0, rim:-rim, rim:-rim]
     made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
     channels = distortion_factories.make_channels(config).names
@@ -248,9 +248,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         "cells": list(lattice.counts),
         "columns_off_lattice_px": lattice.residual_px,
         "warnings": notes,
-        "mean": mean_structure(
-            made, channels, evaluator.error_of_mean(*averaged, names)
-        ),
+        "mean": mean_structure(made, channels, error_of_mean),
     }
     target = path / f"prediction-{images[0].name}.json"
     target.write_text(json.dumps(summary, indent=1) + "\n")

@@ -8,7 +8,7 @@ from jax import lax
 def gaussian_loss(
     mean: jax.Array, log_variance: jax.Array, target: jax.Array, beta: float = 0.0
 ) -> jax.Array:
-    """Minus log likelihood of each target, constant left out, unreduced.
+    """Minus log likelihood times variance^beta, constant left out, unreduced.
 
     At the optimum the mean is the conditional mean of the target, and the variance
     that of what is left: a component that the image does not hold gets the spread of

@@ -161,7 +161,7 @@ def refined_lattice(
     if spacing < _FEWEST_PIXELS:
         raise ConfigError(
             f"--input: a cell has {spacing:.1f} pixels, {_FEWEST_PIXELS} at least are "
-            "needed; check config.prediction.pixel_a."
+            "needed; record it finer, or check config.prediction.pixel_a."
         )
     size = np.array(image.shape[::-1])
     # Folded over few cells: slightly wrong vectors would smear the mean cell.
@@ -176,7 +176,7 @@ def refined_lattice(
         if len(index) < 16:
             raise ConfigError(
                 f"--input: {len(index)} columns of a lattice of {spacing:.1f} pixels "
-                "are seen; 16 are the least."
+                "are seen, 16 are the least; give a larger part of the crystal."
             )
         basis = np.column_stack([index, np.ones(len(index))])
         solved = np.linalg.lstsq(basis, found, rcond=None)[0]
@@ -217,7 +217,10 @@ def _with_bend(vectors, origin, index, found) -> Lattice:
     first = index.min(axis=0)
     counts = tuple(int(n) for n in index.max(axis=0) - first)
     if min(counts) < 4:
-        raise ConfigError(f"--input: {counts} whole cells are seen; 4 x 4 at least.")
+        raise ConfigError(
+            f"--input: {counts[0]} x {counts[1]} whole cells are seen, 4 x 4 are the "
+            "least; give a larger part of the crystal."
+        )
     start, cells = origin + first @ vectors, index - first
     error = found - (start + cells @ vectors)
     terms = _terms(cells, counts)

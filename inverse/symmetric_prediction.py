@@ -24,7 +24,7 @@ def averaged_over_symmetries(
     """Wraps a network so that turned or mirrored images give turned or mirrored maps.
 
     A network that was trained on all eight only nearly does so; its mean over them
-    does by construction, and errs less: 2 to 5 % in displacements and in-phase tilts.
+    does by construction, and errs less.
 
     Args:
       predict: images [n, y, x, signal] to mean and log-variance

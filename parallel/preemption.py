@@ -67,7 +67,7 @@ class StopRequests:
             if self._request == signal.SIGINT:
                 raise KeyboardInterrupt
             # Not print: it may be what was interrupted.
-            said = "\nsaving after this step; Ctrl-C again stops at once.\n"
+            said = "\nsaving what is done; Ctrl-C again stops at once.\n"
             os.write(sys.__stderr__.fileno(), said.encode())
         self._request = number
 

@@ -66,7 +66,7 @@ def _write(path: pathlib.Path, content: Any) -> None:
 
 
 # Fields that were added later, and what runs without them did.
-_WHEN_ABSENT = {"optimizer.decay_share": 0.0}
+_WHEN_ABSENT = {"optimizer.decay_share": 0.0, "optimizer.beta": 0.0}
 _NAMED_FIRST = "dataset.name"  # whatever else differs with it
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.reading_worker import WAYS, block_of, first_batch
+from benchmarks.reading_worker import FIRST_BATCHES, block_of, first_batch
 from benchmarks.start_up_reading import together
 from configs import digits
 
@@ -27,14 +27,13 @@ def _config(tmp_path):
 
 @pytest.mark.parametrize(("index", "count"), [(0, 1), (1, 2), (3, 4)])
 def test_who_reads_everything_gets_the_batch_of_who_reads_its_own(index, count, config):
-    seen = {way: first_batch(config, way, index, count) for way in WAYS}
+    seen = {way: first_batch(config, way, index, count) for way in FIRST_BATCHES}
     batches = {way: one["batch"] for way, one in seen.items()}
     assert batches["own labels"] == batches["everything"]
     other = first_batch(config, "everything", 0, 5)
     assert other["batch"] != batches["everything"]
     for one in seen.values():
-        assert one["seconds"] > 0 and one["core"] >= 0
-        assert one["read"] >= 0 and one["memory"] >= 0
+        assert one["seconds"] > 0
 
 
 def test_a_start_is_as_slow_as_its_slowest_and_works_as_much_as_all():

@@ -241,7 +241,8 @@ def test_what_torch_compile_gains_is_a_ratio_of_the_fastest_of_each_kind(tmp_pat
     medians = {"jax a": 10, "jax b": 20, "torch": 15, "torch vmap": 12}
     medians |= {"torch compile": 9, "torch compile vmap": 30}
     unable = {"torch compile channels_last": "why"}
-    step = {"median_ms_per_step": medians, "cannot_run": unable}
+    step = {"median_ms_per_step": medians, "cannot_run": unable, "torch": "2"}
+    step |= {"features": ["128", "64", "32"], "all_ms_per_step": {}}
     _write(tmp_path, "gan_step_10_pairs_cpu", step)
     table = make_all(tmp_path)["torch_compile"]
     rows = {row[0]: row[1:] for row in table.rows}

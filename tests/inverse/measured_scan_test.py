@@ -1,6 +1,7 @@
 """Files say what they hold, in any order of axes, or are refused in their words."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from configs import stem_density
 from inverse.errors import ConfigError
 from inverse.hyperspy_file import Axis, Signal, write_signals
+from inverse.lengths import inverse_length_a
 from inverse.measured_scan import AXES, measured_scan, outside_training
 from inverse.scan_files import read_scan
 from inverse.simulator.electron import wavelength_a
@@ -93,6 +95,45 @@ def test_hyperspy_says_axes_and_microscope(tmp_path):
     assert (found.energy_ev, found.semiangle_mrad) == (200e3, 20.0)
     assert found.angle_mrad == pytest.approx(2.3)
     np.testing.assert_array_equal(_parts(found), _stack()[1:3])
+
+
+def test_what_stands_beside_a_file_corrects_its_axes(tmp_path):
+    file = tmp_path / "a.hspy"
+    _write_hyperspy(file, (-(_stack().shape[2] // 2), -0.7))
+    said = {"centred": True, "step_a": 0.7, "angle_mrad": 1.1}
+    (tmp_path / "a.hspy.json").write_text(json.dumps(said))
+    found = read_scan(str(file))
+    assert (found.step_a, found.angle_mrad, found.energy_ev) == (0.7, 1.1, 200e3)
+
+
+@pytest.mark.parametrize(
+    ("axis", "changed", "message"),
+    [
+        (0, {"scale": "wide"}, "axis-0: scale='wide' is not one number"),
+        (2, {"scale": np.nan}, "axis-2: scale=nan is not a finite number"),
+        (2, {"units": "nm"}, "does not say angle_mrad"),  # not an inverse length
+        (1, {"scale": 0.06}, "step_a is 0.5 along one axis and 0.6 along another"),
+    ],
+)
+def test_an_axis_that_makes_no_sense_is_named(tmp_path, axis, changed, message):
+    h5py = pytest.importorskip("h5py")
+    middle = [-(n // 2) for n in _stack().shape[2:]]
+    _write_hyperspy(tmp_path / "a.hspy", middle)
+    with h5py.File(tmp_path / "a.hspy", "r+") as file:
+        group = file["Experiments/patterns"]
+        group[f"axis-{axis}"].attrs.update(changed)
+        if "units" in changed:
+            group["axis-3"].attrs.update(changed)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read_scan(str(tmp_path / "a.hspy"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("a^-1", 1.0), ("1/nm", 10.0), ("nm⁻¹", 10.0), ("a^{-1}", 1.0), ("nm", None)],
+)
+def test_a_unit_of_reciprocal_space_says_so(unit, expected):
+    assert inverse_length_a(unit) == expected
 
 
 def test_a_beam_beside_the_middle_is_refused(tmp_path):

@@ -1,0 +1,118 @@
+"""What the README has to say of gradient reduction in numbers."""
+
+from benchmarks.results_file import read
+from benchmarks.table import Table
+from tests.readme_cells import cell, numbers, span
+
+
+def _on_tpu(trials: list[dict]) -> list[str]:
+    hidden = {(t["candidate"], t["link_gb_per_second"]): t for t in trials}
+
+    def share(name, link):
+        return f"{hidden[name, link]['hidden_share']:.1%}"
+
+    own, block = "compiler's own, async", "per block"
+    return [
+        f"hides {share(own, 200.0)} at 200 GB/s and {share(own, 25.0)} at 25, a group "
+        f"per block {share(block, 200.0)} and {share(block, 25.0)}"
+    ]
+
+
+def _by_default(runs: dict[str, dict]) -> list[str]:
+    """Of small networks on H200: where every plan exposes more than the compiler."""
+    found, own = [], "compiler's own"
+    names = [f"{network} on h200_" for network in ("resnet50", "dcgan")]
+    for name in (one for one in runs if one.startswith(tuple(names))):
+        by_link = {}
+        for trial in runs[name]["trials"]:
+            by_link.setdefault(trial["link_gb_per_second"], []).append(trial)
+        for link, every in by_link.items():
+            plans = [t for t in every if t["groups"] is not None]
+            (default,) = [t for t in every if t["candidate"] == own]
+            best = min(plans, key=lambda trial: trial["exposed_seconds"])
+            if best["exposed_seconds"] > default["exposed_seconds"]:
+                hidden = [f"{t['hidden_share']:.1%}" for t in (default, best)]
+                found.append(
+                    f"{name} at {link:g} GB/s it hides {hidden[0]}, the best plan "
+                    f"{hidden[1]}"
+                )
+    return found
+
+
+def _other_networks(runs: dict[str, dict]) -> list[str]:
+    def trials(network, machine="h200_4x8"):
+        found = runs[f"{network} on {machine}"]["trials"]
+        return {(t["candidate"], t["link_gb_per_second"]): t for t in found}
+
+    def hidden(trial):
+        return f"{trial['hidden_share']:.1%}"
+
+    resnet, density = trials("resnet50"), trials("density_reduced")
+    own, few, told = "compiler's own", "25 MiB", "50 MiB, told"
+    larger = trials("density_reduced", "h200_32x8")
+    (once,) = _by_default(runs)
+    once = once.replace("resnet50 on h200_1x8", "ResNet-50 on 1 x 8")
+    shorter = 1 - resnet[few, 25.0]["step_seconds"] / resnet[own, 25.0]["step_seconds"]
+    lost = [
+        every["optimal", link]["exposed_seconds"] > every[own, link]["exposed_seconds"]
+        for every in (trials("density_paper"), density)
+        for link in (200.0, 50.0, 25.0, 5.0)
+    ]
+    return [
+        f"On 4 x 8 at 25 GB/s it hides {hidden(resnet[own, 25.0])} of ResNet-50's, "
+        f"{resnet[few, 25.0]['groups']} groups of at most 25 MiB "
+        f"{hidden(resnet[few, 25.0])}, and a step is {100 * shorter:.0f} % shorter",
+        f"{hidden(density[told, 50.0])} at 50 GB/s (the compiler's own way "
+        f"{hidden(density[own, 50.0])}), but {hidden(density[told, 25.0])} at 25 "
+        f"({hidden(density[own, 25.0])})",
+        f"plans win but once: of {once}",
+        f"On 32 x 8 at 25 they win, {hidden(larger[told, 25.0])} against "
+        f"{hidden(larger[own, 25.0])}",
+        "on 4 x 8 they lose at all four links" if all(lost) else "lose at some links",
+    ]
+
+
+def reduction_claims(tables: dict[str, Table]) -> list[str]:
+    runs = read("compiled")["runs"]
+    paper = runs["density_paper on h200_4x8"]
+    ways, local = tables["compiled_ways"], ("density_paper_local", "h200_4x8", "25")
+    told, own = (cell(ways, n, *local) for n in ("50 MiB, told", "compiler's own"))
+    steps = {t["candidate"]: t for t in runs["dcgan on v5p_8"]["trials"]}
+    plans = [t["step_seconds"] for t in steps.values() if t["groups"] is not None]
+    taken_off = 1 - steps["compiler's own, async"]["step_seconds"] / min(plans)
+    model, points = tables["scaling_model"], tables["scaling_model_points"]
+    words = tables["control_plane"]
+    return [
+        f"({paper['num_tensors']} tensors, {2e-6 * paper['num_parameters']:.0f} MB",
+        f"then hide {told}, the compiler's own way {own}",
+        f"{taken_off:.0%} shorter than".replace("%", " %"),
+        *_on_tpu(runs["density_paper_bfloat16 on v5p_8"]["trials"]),
+        *_other_networks(runs),
+        *_netlab(tables["netlab"]),
+        f"efficiency of {float(cell(model, 'static plan', '27,600')):.2f}",
+        f"(the bitvector {float(_at_scale(points)):.2f}, as published, if jitter is "
+        "fitted there",
+        f"{cell(model, 'exposed by the static plan [ms]', '27,600')} ms of",
+        f"{cell(words, 'word [bytes]', '32', '27,600', 'bitvector')} bytes",
+        f"and {cell(words, 'word [bytes]', '161', '27,600', 'bitvector')} for",
+    ]
+
+
+def _at_scale(points: Table) -> str:
+    bitvector = "efficiency of the bitvector at 27,600"
+    return cell(points, "model", "at scale", bitvector)
+
+
+def _netlab(table: Table) -> list[str]:
+    def taken_off(column, examples):
+        at = table.columns.index(f"taken off {column}")
+        rows = [r for r in table.rows if r[:2] == (examples, "300 Mbit/s")]
+        return span(numbers(row[at])[0] for row in rows), rows
+
+    thread, rows = taken_off("one reduction on the thread", "8,192")
+    return [
+        f"take {thread} % off one reduction at the end",
+        f"({span(float(row[2]) for row in rows)} processes; "
+        f"{taken_off('one program', '8,192')[0]} % off",
+        f"{taken_off('one reduction on the thread', '4,096')[0]} %; on the loopback",
+    ]
