@@ -22,7 +22,8 @@ COMMAND = [
     *(sys.executable, "main.py", "--config=configs/digits.py:smoke"),
     *(f"--config.num_steps={STEPS}", f"--config.log_every_steps={EVERY}"),
     *(f"--config.checkpoint_every_steps={EVERY}", "--config.keep_checkpoints=3"),
-    *("--config.sample_every_steps=1000", "--config.evaluation.networks=()"),
+    # Often: what pictures keep once is there before memory is compared.
+    *("--config.sample_every_steps=100", "--config.evaluation.networks=()"),
     *("--config.parallel.entry_loop=vmap", "--stuck_after=60"),
 ]
 
