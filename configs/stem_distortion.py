@@ -22,7 +22,6 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     if variant == "tuned":
         _make_small(config)
         config.num_steps = 10_000
-        config.model.features = 256
         config.dataset.num_examples = 2048
         config.evaluation.every_steps = 2000
         config.evaluation.num_examples = 64
@@ -67,7 +66,6 @@ def _make_small(config: ml_collections.ConfigDict) -> None:
     config.dataset.layers = 12
     config.dataset.thinnest = 8
     config.dataset.lateral_weights = (1.0, 0.0, 0.0)
-    config.model.features = 192
     config.model.dtype = "float32"
     config.parallel.wire_dtype = "float32"  # a CPU reduces nothing narrower
     config.machine.platform = "cpu"

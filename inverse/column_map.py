@@ -26,8 +26,6 @@ _FEWEST = 9
 _HARDLY = 0.02
 # Of the cells, that a kind of column fills at least unless something is wrong.
 _WELL_FILLED = 0.8
-# Of a cell, by which columns may miss the lattice.
-_LOOSE = 0.1
 # A fit that ends further than this from where it began, of the radius, is none.
 _FARTHEST = 0.8
 
@@ -123,13 +121,7 @@ def warnings_of(
     lattice: Lattice, kinds: list[ColumnKind], detectors: list[str]
 ) -> list[str]:
     """What makes the map doubtful."""
-    spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
-    found = []
-    if lattice.residual_px > _LOOSE * spacing:
-        found.append(
-            f"columns lie {lattice.residual_px:.1f} pixels off the lattice, whose cell "
-            f"has {spacing:.1f}: it may be another"
-        )
+    found = lattice.looseness()
     shown = {kind.detector for kind in kinds}
     found += [f"{name} shows no columns" for name in detectors if name not in shown]
     found += [
@@ -171,6 +163,11 @@ def detectors_differ(kinds: list[ColumnKind]) -> dict[str, list[float]]:
     return found
 
 
+def per_pixel(pixel_a: float) -> tuple[float, str]:
+    """What a pixel is in the unit that lengths are told in: pm, or itself."""
+    return (100 * pixel_a, "pm") if pixel_a else (1.0, "px")
+
+
 def place_text(site: np.ndarray) -> str:
     """A site in cells, as it is shown."""
     i, j = np.round(site, 2) + 0.0  # no minus before a zero
@@ -185,7 +182,7 @@ def summarise(
     notes: list[str],
 ) -> dict[str, Any]:
     """What is said of an image as a whole; lengths in pm, or in pixels of no size."""
-    scale, unit = (100 * pixel_a, "pm") if pixel_a else (1.0, "px")
+    scale, unit = per_pixel(pixel_a)
     return {
         "files": [found.name for found in images],
         "pixel_a": pixel_a,
@@ -217,8 +214,7 @@ def write_columns(
 ) -> None:
     """Writes .json, and .csv with one line per column."""
     target.with_suffix(".json").write_text(json.dumps(summary, indent=1) + "\n")
-    unit = summary["unit"]
-    scale = 100 * summary["pixel_a"] if unit == "pm" else 1.0
+    scale, unit = per_pixel(summary["pixel_a"])
     with target.with_suffix(".csv").open("w", newline="") as lines:
         writer = csv.writer(lines)
         names = (f"dx_{unit}", f"dy_{unit}", f"noise_{unit}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inverse.column_map import ColumnKind, place_text
+from inverse.column_map import ColumnKind, per_pixel, place_text
 from inverse.distortion_pictures import figure_pixels, new_figure, show_image
 
 # Arrows are drawn so many times longer than displacements.
@@ -23,7 +23,7 @@ def column_maps(
       kinds: of columns.
       pixel_a: size of a pixel; 0 where it is not known.
     """
-    scale, unit = (100 * pixel_a, "pm") if pixel_a else (1.0, "px")
+    scale, unit = per_pixel(pixel_a)
     side = pixel_a or 1.0
     figure = new_figure(12, 3.4 * len(kinds))
     grid = figure.subplots(len(kinds), 3, squeeze=False)

@@ -9,9 +9,7 @@ import numpy as np
 
 from inverse import conformal, distortion_data, distortion_factories
 from inverse.check_config import check_config
-from inverse.column_map import column_table, map_columns, summarise, write_columns
-from inverse.column_map import warnings_of as column_warnings
-from inverse.column_pictures import column_maps
+from inverse.column_predict import predict_columns
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
@@ -27,8 +25,6 @@ from parallel.metric_writers import save_png
 from parallel.run_log import log
 from parallel.workdir import make_workdir
 
-# Of a cell, by which columns of the training miss the lattice at most.
-_LOOSE = 0.1
 # A target of which the mean of the training errs hardly more is not seen.
 _BLIND = 0.9
 _STRUCTURES = (".cif", ".xyz")
@@ -161,31 +157,6 @@ def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[
     return list(_STRUCTURES)
 
 
-def _columns_alone(config, workdir, images, detectors, pixel_a, error) -> pathlib.Path:
-    """Writes what needs no network: places of columns, by Gaussian fits."""
-    path = make_workdir(workdir)
-    pictures = [found.image for found in images]
-    lattice, kinds = map_columns(pictures, detectors)
-    why = str(error).removeprefix("--input: ").rstrip(".")
-    notes = [f"{why}; the network knows nothing else: columns are fitted, no tilts"]
-    if not pixel_a:
-        notes.append("the size of a pixel is not known: set config.prediction.pixel_a")
-    if config.prediction.oxide:
-        notes.append("no structure is written: it would need the cell along [001]")
-    notes += column_warnings(lattice, kinds, detectors)
-    summary = summarise(images, lattice, kinds, pixel_a, notes)
-    target = path / f"prediction-{images[0].name}.json"
-    _write_structure(target, "", summary)
-    write_columns(target, summary, kinds)
-    shown = dict(zip(detectors, pictures, strict=True))
-    save_png(target.with_suffix(".png"), column_maps(shown, kinds, pixel_a))
-    for note in notes:
-        log.warning("with care: %s", note)
-    print(f"{target.with_suffix('.csv')}, .json and .png")
-    print(column_table(summary))
-    return target
-
-
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
@@ -205,7 +176,6 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             f"config.model.kind={config.model.kind!r}: only maps are predicted of "
             "measured images; train another variant."
         )
-    check_config(config)
     images, detectors, pixel_a = read_images(config, files)
     if config.prediction.oxide and not pixel_a:
         raise ConfigError(
@@ -215,22 +185,22 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     try:
         stack, lattice = _on_cells(config, images, detectors, pixel_a)
     except OtherZoneAxis as error:
-        return _columns_alone(config, workdir, images, detectors, pixel_a, error)
+        check_config(config)
+        target = make_workdir(workdir) / f"prediction-{images[0].name}.json"
+        _write_structure(target, "", {})
+        predict_columns(config, target, images, detectors, pixel_a, str(error))
+        return target
     rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
     path = pathlib.Path(workdir).expanduser()
     source = distortion_data.open_source(config)._replace(held_out=(VALIDATION,))
     evaluator = distortion_data.make_evaluator(config, trained.setup, source, path)
-    spacing = float(np.sqrt(abs(np.linalg.det(lattice.vectors))))
+    spacing = lattice.spacing_px
     notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
     if config.prediction.oxide:
         (oxide,) = load_oxides((config.prediction.oxide,))
         notes += odd_size(oxide, spacing * pixel_a)
-    if lattice.residual_px > _LOOSE * spacing:
-        notes.append(
-            f"columns lie {lattice.residual_px:.1f} pixels off the lattice, whose cell "
-            f"has {spacing:.1f}"
-        )
+    notes += lattice.looseness()
     state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
     averaged = (state.ema, state.batch_stats)
     made = evaluator.predict(*averaged, stack[None], names)

@@ -20,6 +20,8 @@ _FEWEST_PIXELS = 8  # of a cell
 _WEAKEST_PARTNER = 0.02
 # Of a cell, by which columns may miss their lattice.
 _LOOSEST = 0.16
+# Of a cell, by which columns of the training miss the lattice at most.
+_LOOSE = 0.1
 # Polynomial in x and y that slow distortions of the scan are taken off with.
 _DEGREE = 3
 
@@ -40,6 +42,20 @@ class Lattice(NamedTuple):
     counts: tuple[int, int]
     bend: np.ndarray
     residual_px: float
+
+    @property
+    def spacing_px(self) -> float:
+        """Root of the area of a cell."""
+        return float(np.sqrt(abs(np.linalg.det(self.vectors))))
+
+    def looseness(self) -> list[str]:
+        """A warning, where columns stand further from it than those of a training."""
+        if self.residual_px <= _LOOSE * self.spacing_px:
+            return []
+        return [
+            f"columns lie {self.residual_px:.1f} pixels off the lattice, whose cell "
+            f"has {self.spacing_px:.1f}"
+        ]
 
     def places(self, cells: np.ndarray) -> np.ndarray:
         """Pixels [..., (x, y)] of cells [..., (i, j)] along the vectors."""

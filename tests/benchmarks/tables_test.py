@@ -12,15 +12,12 @@ from benchmarks import gan_table, results_file
 from benchmarks.results_file import DIRECTORY
 from benchmarks.table import Table, source
 from benchmarks.tables import make_all
+from tests.benchmarks.small_results import SOURCE, write_small
 
 # Models, which need no results.
 COMPUTED = ("weak_scaling_model", "control_plane", "scaling_model")
 COMPUTED += ("scaling_model_points",)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCE = {
-    **{"device": "1 x toy", "processor": "1 core", "python": "3", "jax": "0"},
-    **{"flax": "0", "date": "2026-01-02", "command": "python -m toy"},
-}
 
 
 def _scores(fid, **more):
@@ -32,13 +29,9 @@ def _scores(fid, **more):
     }
 
 
-def _write(directory, name, content):
-    (directory / f"{name}.json").write_text(json.dumps({**SOURCE, **content}))
-
-
 def test_a_table_of_small_results_is_what_is_computed_by_hand(tmp_path):
     runs = {"tuned": [_scores(2.0), _scores(4.0)], "single": [_scores(7.123)]}
-    _write(tmp_path, "gan_comparison_mnist", {"runs": runs})
+    write_small(tmp_path, "gan_comparison_mnist", {"runs": runs})
     table = make_all(tmp_path)["gan"]
     rows = {row[:2]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     sharded = rows["mnist", "label-sharded"]
@@ -73,7 +66,7 @@ def test_without_results_every_table_is_made_and_holds_nothing_of_ours(tmp_path)
 def test_every_variant_names_the_command_that_made_it(tmp_path):
     runs = {"tuned": [_scores(2.0)], "single": [_scores(7.1)]}
     made = {"tuned": {**SOURCE, "date": "2025-12-31", "command": "python -m older"}}
-    _write(tmp_path, "gan_comparison_mnist", {"runs": runs, "made": made})
+    write_small(tmp_path, "gan_comparison_mnist", {"runs": runs, "made": made})
     notes = make_all(tmp_path)["gan"].notes
     (sharded,) = [n for n in notes if n.startswith("mnist, label-sharded: ")]
     (single,) = [n for n in notes if n.startswith("mnist, single: ")]
@@ -134,7 +127,7 @@ def test_finished_runs_that_differ_by_their_seed_make_one_row(tmp_path):
 
 def test_a_result_with_a_table_of_its_own_is_printed_by_its_name(tmp_path):
     lines = ["| what | error |", "|---|---|", "| ours | 0.25 |", "| mean | |"]
-    _write(tmp_path, "density_errors", {"table": lines, "title": "Density"})
+    write_small(tmp_path, "density_errors", {"table": lines, "title": "Density"})
     table = make_all(tmp_path)["density_errors"]
     assert table.title == "Density"
     assert table.columns == ("what", "error")
@@ -159,7 +152,7 @@ def test_the_compilers_own_way_stands_beside_the_best_plan_that_holds(tmp_path):
         {"link_gb_per_second": 25.0, "exposed_seconds": 0.001, "hidden_share": 0.9}
     ]
     runs = {"dcgan on h200_4x8": {"trials": trials, "bounds": bounds}}
-    _write(tmp_path, "compiled", {"runs": runs})
+    write_small(tmp_path, "compiled", {"runs": runs})
     tables = make_all(tmp_path)
     rows = {row[:2]: row[2:] for row in tables["compiled"].rows}
     assert rows["dcgan", "h200_4x8"] == (
@@ -176,12 +169,12 @@ def test_a_time_stands_beside_the_fastest_peer_its_spread_and_its_target(tmp_pat
     every |= {"torch": [9, 20, 10.8], "torch vmap": [30, 30, 30]}
     medians = {"jax a": 9, "jax b": 12, "torch": 10.8, "torch vmap": 30}
     step = {"all_ms_per_step": every, "median_ms_per_step": medians, "torch": "2"}
-    _write(tmp_path, "gan_step_10_pairs_cpu", {**step, "features": ["64", "32"]})
-    _write(tmp_path, "gan_step_cpu", {**step, "features": ["512", "256", "128"]})
+    write_small(tmp_path, "gan_step_10_pairs_cpu", {**step, "features": ["64", "32"]})
+    write_small(tmp_path, "gan_step_cpu", {**step, "features": ["512", "256", "128"]})
     passes = {"jax": 100, "torch": 95.0, "torch channels_last": 79.2}
     density = {"median_ms_forward_and_backward": passes, "torch": "2"}
     density |= {"dense_layer": "16x32x32x120 -> 24, 3x3"}
-    _write(tmp_path, "step_time_cpu", density)
+    write_small(tmp_path, "step_time_cpu", density)
     rows = {row[0]: row[1:] for row in make_all(tmp_path)["speed"].rows}
     spread = ("9 (8-10) ms", "11 (9-20) ms (torch 2)", "0.83")
     assert rows["one step of 10 pairs of 64-32 channels, CPU"] == (
@@ -197,53 +190,13 @@ def test_a_time_stands_beside_the_fastest_peer_its_spread_and_its_target(tmp_pat
     assert rows["one step of 100 pairs, CPU"] == ("",) * 4
 
 
-def test_a_start_says_how_often_it_was_measured(tmp_path):
-    once = {"median_seconds_to_first_step": 9.6, "median_core_seconds": 13.9}
-    once |= {"all_seconds_to_first_step": [9.6]}
-    often = {**once, "all_seconds_to_first_step": [9.6, 9.1, 12]}
-    often["all_core_seconds"] = [13.9, 13.8, 14]
-    states = ("cold", "warm", "compiled anew")
-    runs = {"digits:tuned": dict.fromkeys(states, once)}
-    runs["cifar100:smoke"] = dict.fromkeys(states, often)
-    more = {"without_data": ["imagenet:smoke"]}
-    more["made"] = {"digits:tuned": {**SOURCE, "date": "2025-12-31"}}
-    _write(tmp_path, "start_up_cpu", {"runs": runs, **more})
-    table = make_all(tmp_path)["start_up"]
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["digits:tuned"] == ("1", *["9.6"] * 3, *["13.9"] * 3)
-    assert rows["cifar100:smoke"] == (
-        *("3", *["9.6 (9.1-12.0)"] * 3, *["13.9 (13.8-14.0)"] * 3),
-    )
-    assert set(rows["imagenet:smoke"]) == {""}
-    notes = [note.partition(": ")[::2] for note in table.notes]
-    assert "2025-12-31" in dict(notes)["digits:tuned"]
-    assert "2026-01-02" in dict(notes)["cifar100:smoke"]
-    assert (
-        "imagenet:smoke" in dict(notes)["Not measured, for their data was not at hand"]
-    )
-
-
-def test_reading_is_shown_for_every_way_and_number_of_processes(tmp_path):
-    row = {"processes": 2, "way": "ours, first start", "median_seconds": 3.0}
-    row |= {"median_core_seconds": 5.0, "all_seconds": [3, 2, 4.04]}
-    row |= {"all_core_seconds": [5, 5, 5], "median_read_mb": 310.4}
-    row["median_memory_mb"] = 9
-    runs = {"16": [{**row, "processes": 16}], "2": [row]}
-    _write(tmp_path, "start_up_reading_cpu", {"runs": runs})
-    cells, last = make_all(tmp_path)["start_up_reading"].rows
-    assert last[0] == "16"
-    assert cells == (
-        *("2", "ours, first start", "3.0 (2.0-4.0)", "5.0 (5.0-5.0)", "310", "9"),
-    )
-
-
 def test_what_torch_compile_gains_is_a_ratio_of_the_fastest_of_each_kind(tmp_path):
     medians = {"jax a": 10, "jax b": 20, "torch": 15, "torch vmap": 12}
     medians |= {"torch compile": 9, "torch compile vmap": 30}
     unable = {"torch compile channels_last": "why"}
     step = {"median_ms_per_step": medians, "cannot_run": unable, "torch": "2"}
     step |= {"features": ["128", "64", "32"], "all_ms_per_step": {}}
-    _write(tmp_path, "gan_step_10_pairs_cpu", step)
+    write_small(tmp_path, "gan_step_10_pairs_cpu", step)
     table = make_all(tmp_path)["torch_compile"]
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["one step of 10 pairs, CPU"] == (
@@ -257,7 +210,7 @@ def test_a_peer_that_could_not_run_is_named(tmp_path):
     medians = {"jax": 9, "torch": 10}
     step = {"median_ms_per_step": medians, "all_ms_per_step": {}, "torch": "2"}
     step |= {"features": ["512", "256", "128"], "cannot_run": {"torch compile": "why"}}
-    _write(tmp_path, "gan_step_cpu", step)
+    write_small(tmp_path, "gan_step_cpu", step)
     notes = make_all(tmp_path)["speed"].notes
     assert "torch compile could not run there: why" in notes
 
@@ -267,7 +220,7 @@ def test_what_the_chosen_way_takes_off_is_off_both_ways_of_one_reduction(tmp_pat
     seconds["4 groups on a thread"] = 0.15
     row = {"processes": 2, "link_mbit": 100, "examples": 64, "rounds": 25}
     row |= {"median_seconds": seconds, "chosen": "4 groups on a thread"}
-    _write(tmp_path, "netlab", {"rows": [row]})
+    write_small(tmp_path, "netlab", {"rows": [row]})
     (cells,) = make_all(tmp_path)["netlab"].rows
     assert cells[:3] == ("64", "100 Mbit/s", "2")
     assert cells[3:] == (
