@@ -141,7 +141,8 @@ def spread_of_draws(config, count: int = 2000) -> dict[str, float]:
 
     drawn = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(12), count))
     channels = distortion_factories.make_channels(config)
-    drawn = channels.at_cells(drawn, config.dataset.pixels_per_cell)
+    in_maps = distortion_factories.map_pixels_per_cell(config)
+    drawn = channels.at_cells(drawn, in_maps)
     spread = np.asarray(drawn.std(axis=(0, 1, 2))) * channels.scale
     return dict(zip(channels.names, map(float, spread), strict=True))
 

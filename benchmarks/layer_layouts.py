@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from inverse.convolution import convolve, convolve_with_products
+from inverse.convolution import convolve, convolve_on_cpu
 from inverse.models import level_sides_and_blocks
 
 
@@ -18,7 +18,7 @@ def _channels_first(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 LAYOUTS = {
     "NHWC": convolve,
-    "NHWC, kernel's gradient by products": convolve_with_products,
+    "NHWC, kernel's gradient by inputs": convolve_on_cpu,
     "NCHW": _channels_first,
 }
 

@@ -110,7 +110,7 @@ def _dcgan(batch_size: int = 64) -> Workload:
 # None to trace it on one device.
 WORKLOADS: dict[str, Callable[[str | None], Workload]] = {
     "density_paper": lambda axis_name: _density("paper", axis_name),
-    # config.model.batch_statistics="local": nothing but gradients is exchanged.
+    # As configs/stem_density.py has it: nothing but gradients is exchanged.
     "density_paper_local": lambda axis_name: _density("paper", None),
     # The compiler for TPUs packs the paper's half precision into integers, and reduces
     # these while nothing else runs.

@@ -21,6 +21,8 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config = common.inverse_base()
     if variant == "paper":
         config.model.upsampling = "paper"
+        # Gradients are all that is exchanged, as under Horovod.
+        config.model.batch_statistics = "local"
         # Of 96 examples of 25 x 25 Å in pixels of the same size.
         config.dataset.density_mean_va = 2267.0
         config.dataset.density_scale_va = 2472.0
@@ -40,9 +42,9 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
         config.dataset.pattern_mean = 0.845
     elif variant == "tuned":
         _make_small(config)
-        config.num_steps = 2000
+        config.num_steps = 6000
         config.per_device_batch_size = 16
-        config.dataset.num_examples = 3072
+        config.dataset.num_examples = 6144
         config.model.growth = 24
         # Most layers where a pixel is a probe position: columns closer than the scan's
         # steps are told from what neighbouring patterns have in common.
@@ -51,8 +53,9 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
         config.model.layers_up = (3, 1)
         config.optimizer.learning_rate = 3e-3
         config.optimizer.warm_steps = 100
-        config.checkpoint_every_steps = 500
-        config.evaluation.every_steps = 500
+        config.checkpoint_every_steps = 1000
+        config.evaluation.every_steps = 1000
+        config.evaluation.num_examples = 256
     elif variant == "smoke":
         _make_small(config)
         config.num_steps = 600

@@ -21,9 +21,11 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     config = common.distortion_base()
     if variant == "tuned":
         _make_small(config)
-        config.num_steps = 10_000
-        config.dataset.num_examples = 2048
-        config.evaluation.every_steps = 2000
+        config.num_steps = 24_000
+        config.per_device_batch_size = 64
+        config.dataset.num_examples = 5632
+        config.optimizer.learning_rate = 5e-4
+        config.evaluation.every_steps = 4000
         config.evaluation.num_examples = 64
     elif variant == "smoke":
         _make_small(config)

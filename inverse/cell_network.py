@@ -78,8 +78,8 @@ class CellNetwork(nnx.Module):
           keys: neither do they: nothing is dropped.
 
         Returns:
-          mean and log-variance [n, y, x, target], float32, of standardised targets,
-          the same in all pixels of an octahedron's cell, or around an A.
+          mean and log-variance [n, 2 i, 2 j, target], float32, of standardised targets
+          in quarters of cells: the same in those of an octahedron's, or around an A.
         """
         del train, keys
         count, side = self.detectors, self.pixels_per_cell
@@ -93,10 +93,10 @@ class CellNetwork(nnx.Module):
             x = x + out(nnx.gelu(mix(_neighbours(nnx.gelu(norm(x))))))
         answer = self.head(x.astype(jnp.float32))
         for axis in (1, 2):
-            answer = jnp.repeat(answer, side, axis=axis)
-        # A's pixels begin half a cell earlier: it stands in the corner.
+            answer = jnp.repeat(answer, 2, axis=axis)
+        # A's quarters begin half a cell earlier: it stands in the corner.
         of_a = np.array(2 * self.of_a).reshape(1, 1, 1, -1)
-        moved = jnp.roll(answer, (-(side // 2), -(side // 2)), (1, 2))
+        moved = jnp.roll(answer, (-1, -1), (1, 2))
         mean, raw = jnp.split(jnp.where(of_a, moved, answer), 2, axis=-1)
         bound = _LOG_VARIANCE_BOUND
         return mean, bound * jnp.tanh(raw / bound)

@@ -62,7 +62,8 @@ def target_of(config, moments: Targets, symmetry: jax.Array) -> jax.Array:
         quarters = transform_targets(to_pixels(moments, 2), symmetry)
         maps = distortion_factories.make_channels(config).of(fix_signs(quarters))
         for axis in (0, 1):
-            maps = jnp.repeat(maps, config.dataset.pixels_per_cell // 2, axis=axis)
+            times = distortion_factories.map_pixels_per_cell(config) // 2
+            maps = jnp.repeat(maps, times, axis=axis)
         return maps
     angles = signed_angles(moments)
     # A quarter of a turn changes x and y; phases stay what they are.
@@ -200,6 +201,7 @@ def make_evaluator(
         splits,
         channels=distortion_factories.make_channels(config),
         pixels_per_cell=config.dataset.pixels_per_cell,
+        map_pixels_per_cell=distortion_factories.map_pixels_per_cell(config),
         detector_sets=sets,
         batch_size=config.per_device_batch_size,
     )

@@ -68,6 +68,7 @@ class Evaluator:
         *,
         channels: Channels,
         pixels_per_cell: int,
+        map_pixels_per_cell: int,
         detector_sets: tuple[str, ...],
         batch_size: int,
     ):
@@ -78,13 +79,13 @@ class Evaluator:
           splits: name -> records; on "validation" spreads are calibrated.
           channels: what is predicted.
           pixels_per_cell: of the images.
+          map_pixels_per_cell: of targets and predictions.
           detector_sets: what the network is shown; the last one is scored as
             "network", the others by their names too.
           batch_size: images that are predicted at a time.
         """
         self.channels, self.splits = channels, splits
         self.detector_sets, self._batch_size = detector_sets, batch_size
-        self._pixels_per_cell = pixels_per_cell
         predict, scale = make_predict(network), channels.scale
 
         def at_cells(params, batch_stats, images, present):
@@ -95,13 +96,15 @@ class Evaluator:
                 return predict(params, batch_stats, seen)
 
             maps = averaged_over_symmetries(maps_of, channels)(images)
-            mean, log_variance = (channels.at_cells(m, pixels_per_cell) for m in maps)
+            mean, log_variance = (
+                channels.at_cells(m, map_pixels_per_cell) for m in maps
+            )
             factor = scale.reshape(1, 1, 1, -1)
             return mean * factor, log_variance + 2 * jnp.log(factor)
 
         self._predict: Callable = jax.jit(at_cells)
         self.truth = {
-            name: np.asarray(channels.at_cells(held.targets, pixels_per_cell))
+            name: np.asarray(channels.at_cells(held.targets, map_pixels_per_cell))
             * scale.reshape(1, 1, 1, -1)
             for name, held in splits.items()
         }

@@ -24,6 +24,15 @@ def make_channels(config) -> Channels:
     return Channels(dataset.num_moments, dataset.tilt_scale_deg, dataset.shift_scale_pm)
 
 
+def map_pixels_per_cell(config) -> int:
+    """Pixels of a map along a cell's side, of targets and predictions alike.
+
+    What is said of a cell is the same all over it, and around an A in its corner over a
+    quarter of each of four: more than two pixels a side would be copies.
+    """
+    return 2 if config.model.form == "cells" else config.dataset.pixels_per_cell
+
+
 def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Module]:
     """Returns rngs -> module(input, train=...)."""
     model = config.model
@@ -83,8 +92,9 @@ def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
     side = dataset.cells * dataset.pixels_per_cell
     seen = jax.ShapeDtypeStruct((n, side, side, INPUTS), jnp.float32)
     channels = len(make_channels(config).names)
+    of_map = dataset.cells * map_pixels_per_cell(config)
     wanted = {
-        "map": jax.ShapeDtypeStruct((n, side, side, channels), jnp.float32),
+        "map": jax.ShapeDtypeStruct((n, of_map, of_map, channels), jnp.float32),
         "angles": jax.ShapeDtypeStruct((n, 3), jnp.float32),
         "classes": jax.ShapeDtypeStruct((n,), jnp.int32),
     }

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse import convolution, distortion_factories, losses, optimizer
+from inverse import convolution, dense_block, distortion_factories, losses, optimizer
 from inverse.models import FCDenseNet
 from inverse.normalisation import Normalisation
 from inverse.scan import Scan
@@ -90,7 +90,7 @@ def make_network(
 def _make_dense(
     config, axis_name: str | None, remat: bool
 ) -> Callable[[nnx.Rngs], FCDenseNet]:
-    model = config.model
+    model, on_cpu = config.model, config.machine.platform == "cpu"
 
     def make(rngs: nnx.Rngs) -> FCDenseNet:
         return FCDenseNet(
@@ -104,10 +104,9 @@ def _make_dense(
             dropout=model.dropout,
             remat=remat,
             axis_name=axis_name,
-            convolve=(
-                convolution.convolve_with_products
-                if config.machine.platform == "cpu"
-                else convolution.convolve
+            convolve=convolution.convolve_on_cpu if on_cpu else convolution.convolve,
+            dense_outputs=(
+                dense_block.source_by_source if on_cpu else dense_block.layer_by_layer
             ),
             dtype=jnp.dtype(model.dtype),
             rngs=rngs,

@@ -4,15 +4,12 @@ Layers and sizes follow the network of "Exascale Deep Learning for Scientific In
 Problems" (arXiv:1909.11150): 220 million parameters in 32 tensors.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from inverse.convolution import convolve
-
-Convolve = Callable[[jax.Array, jax.Array], jax.Array]
+from inverse.dense_block import Convolve, DenseOutputs, layer_by_layer
 
 UPSAMPLINGS = ("paper", "resize", "deconvolution")
 
@@ -93,14 +90,14 @@ class DenseBlock(nnx.Module):
         *,
         dropout: float = 0.0,
         convolve: Convolve = convolve,
+        dense_outputs: DenseOutputs = layer_by_layer,
         rngs: nnx.Rngs,
     ):
         """Creates `num_layers` kernels of `size` x `size` with `growth` outputs."""
         self.num_layers, self.dropout = num_layers, dropout
+        self.convolve, self.dense_outputs = convolve, dense_outputs
         for i in range(num_layers):
-            layer = _Kernel(
-                size, fan_in + i * growth, growth, convolve=convolve, rngs=rngs
-            )
+            layer = _Kernel(size, fan_in + i * growth, growth, rngs=rngs)
             setattr(self, f"layer_{i}", layer)
 
     def __call__(
@@ -112,15 +109,18 @@ class DenseBlock(nnx.Module):
           x: [n, y, x, c].
           keys: of the samples [n]; none: nothing is dropped.
         """
-        outputs = []
-        for i in range(self.num_layers):
-            seen = jnp.concatenate([x, *outputs], axis=-1)
-            output = getattr(self, f"layer_{i}")(nnx.relu(seen))
-            if keys is not None and self.dropout:
-                own = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-                output = drop(output, own, self.dropout)
-            outputs.append(output)
-        new = jnp.concatenate(outputs, axis=-1)
+
+        def dropped(output: jax.Array, layer: int) -> jax.Array:
+            if keys is None or not self.dropout:
+                return output
+            own = jax.vmap(jax.random.fold_in, (0, None))(keys, layer)
+            return drop(output, own, self.dropout)
+
+        layers = [getattr(self, f"layer_{i}") for i in range(self.num_layers)]
+        kernels = [layer.kernel[...].astype(x.dtype) for layer in layers]
+        new = jnp.concatenate(
+            self.dense_outputs(x, kernels, self.convolve, dropped), axis=-1
+        )
         return jnp.concatenate([x, new], axis=-1), new
 
 
@@ -184,6 +184,7 @@ class FCDenseNet(nnx.Module):
         remat: bool = False,
         axis_name: str | None = None,
         convolve: Convolve = convolve,
+        dense_outputs: DenseOutputs = layer_by_layer,
         dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ):
@@ -203,6 +204,7 @@ class FCDenseNet(nnx.Module):
             pass, and compute the rest again.
           axis_name: mesh axis over which batch statistics are shared.
           convolve: (images, kernel) -> images, of all layers that are not 1 x 1.
+          dense_outputs: how the layers of a block are computed, see dense_block.
           dtype: of the computation; parameters are float32.
           rngs: source of the initial values.
         """
@@ -210,7 +212,7 @@ class FCDenseNet(nnx.Module):
             raise ValueError(f"{layers_down=} and {layers_up=} differ in length.")
         self.dtype, self.remat, self.dropout = dtype, remat, dropout
         self.num_levels = len(layers_down)
-        self.convolve = convolve
+        self.convolve, self.dense_outputs = convolve, dense_outputs
         self.CONV_INIT = _Kernel(
             kernel_size, channels, growth, bias=True, convolve=convolve, rngs=rngs
         )
@@ -239,6 +241,7 @@ class FCDenseNet(nnx.Module):
             size,
             dropout=self.dropout,
             convolve=self.convolve,
+            dense_outputs=self.dense_outputs,
             rngs=rngs,
         )
         setattr(self, f"DB_{number}", block)
