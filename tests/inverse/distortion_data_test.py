@@ -18,7 +18,9 @@ from inverse.simulator.distorted_crystal import Targets
 
 @pytest.mark.parametrize("form", ["cells", "pixels"])
 @pytest.mark.parametrize("symmetry", range(NUM_SYMMETRIES))
-def test_targets_turned_by_quarters_of_cells_are_those_turned_pixel_by_pixel(symmetry, form):
+def test_targets_turned_by_quarters_of_cells_are_those_turned_pixel_by_pixel(
+    symmetry, form
+):
     config = stem_distortion.get_config("tuned")
     config.model.form = form
     keys = jax.random.split(jax.random.key(symmetry), 2)
