@@ -35,6 +35,8 @@ METHODS = {
     "idpc": "integrated centre of mass (iDPC)",
     "single_slice": "single-slice phase retrieval",
 }
+# Of the same scans of each seed: what is the scans' own cancels.
+DIFFERENCE = ("network", "single_slice", "network less phase retrieval")
 HEADINGS = {
     "relative_l2": "relative L2",
     "ssim": "SSIM",
@@ -45,11 +47,11 @@ HEADINGS = {
 }
 
 
-def _cell(values: list[float], digits: int) -> str:
+def _cell(values: list[float], digits: int, sign: str = "") -> str:
     """Mean of the seeds, and their standard deviation where there are several."""
     if not values:
         return ""
-    mean = f"{statistics.mean(values):.{digits}f}"
+    mean = f"{statistics.mean(values):{sign}.{digits}f}"
     if len(values) == 1:
         return mean
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
@@ -68,7 +70,19 @@ def table_of(runs: list[dict[str, float]]) -> list[str]:
                 cells.append(_cell(there, 1 if name.endswith("_pm") else 3))
             if any(cells):
                 lines.append(" | ".join((of, how, *cells)))
+        lines += _difference(runs, split)
     return [f"| {line} |" for line in lines]
+
+
+def _difference(runs: list[dict[str, float]], split: str) -> list[str]:
+    """The row of the network's scores less those of the best baseline, if both are."""
+    ours, theirs, how = DIFFERENCE
+    cells = []
+    for name in SCORES:
+        pairs = [[run.get(f"{split}/{m}/{name}") for m in (ours, theirs)] for run in runs]
+        there = [a - b for a, b in pairs if a is not None and b is not None]
+        cells.append(_cell(there, 1 if name.endswith("_pm") else 3, "+"))
+    return [" | ".join((SPLITS[split], how, *cells))] if any(cells) else []
 
 
 def seconds_of(workdir: pathlib.Path, batch_size: int) -> float:

@@ -30,3 +30,16 @@ def test_minutes_are_those_of_all_ticks(tmp_path):
         "\n".join(json.dumps({"step": s, "samples_per_second": r}) for s, r in ticks)
     )
     assert seconds_of(tmp_path, 8) == pytest.approx(50 * 8 / 10 + 50 * 8 / 40)
+
+
+def test_differences_are_those_of_each_seeds_own_scans():
+    """Scans that are hard for both change neither the difference nor its spread."""
+    runs = [
+        {
+            "materials/network/column_recall": hard + 0.02,
+            "materials/single_slice/column_recall": hard,
+        }
+        for hard in (0.5, 0.7, 0.9)
+    ]
+    assert "less phase retrieval" in table_of(runs)[-1]
+    assert "| +0.020 ± 0.000 |" in table_of(runs)[-1]
