@@ -79,7 +79,9 @@ def _difference(runs: list[dict[str, float]], split: str) -> list[str]:
     ours, theirs, how = DIFFERENCE
     cells = []
     for name in SCORES:
-        pairs = [[run.get(f"{split}/{m}/{name}") for m in (ours, theirs)] for run in runs]
+        pairs = [
+            [run.get(f"{split}/{m}/{name}") for m in (ours, theirs)] for run in runs
+        ]
         there = [a - b for a, b in pairs if a is not None and b is not None]
         cells.append(_cell(there, 1 if name.endswith("_pm") else 3, "+"))
     return [" | ".join((SPLITS[split], how, *cells))] if any(cells) else []
