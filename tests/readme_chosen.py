@@ -49,9 +49,8 @@ CHOSEN = {
     REDUCTION: {
         "(ZeRO-1)": "a name",
         "on 4 x 8 H200": "a machine that is described",
-        "at 25 GB/s groups of 50 MiB, told,": "a link that is described",
+        "At 25 GB/s optimal groups": "a link that is described",
         "at 5 GB/s": "a link that is described",
-        "(at 200 GB/s)": "a link that is described",
         "rows of 32 x 8": "a machine that is described",
         "Of ResNet-50 and the DC-GAN": "a name",
         "network at 256 pixels, groups of 50 MiB, told,": "configs/stem_density.py",

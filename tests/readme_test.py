@@ -15,7 +15,7 @@ README = (pathlib.Path(__file__).resolve().parent.parent / "README.md").read_tex
 ROWS_OF = {
     MNIST: {"mnist"},
     DISTORTIONS: {"materials"},
-    REDUCTION: {"density_paper", "h200_4x8"},
+    REDUCTION: {"density_paper_local", "h200_4x8"},
 }
 # The README's wording of a heading or a cell -> that of the table of results.
 WORDING = {
@@ -31,6 +31,7 @@ WORDING = {
     "Gaussians fitted to columns of iDPC, shrunk": "peak fit",
     "groups of 50 MiB": "50 MiB",
     "groups of 25 MiB, scheduler told": "25 MiB, told",
+    "optimal groups, told": "optimal, told",
     "the compiler's own, told": "compiler's own, told",
 }
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e-\d+)?(?!\w)")
