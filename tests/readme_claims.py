@@ -118,7 +118,7 @@ def _distortions(tables: dict[str, Table]) -> list[str]:
         f"{trained['crystals']:,} crystals",
         f"{trained['num_steps']:,} steps of {trained['batch_size']} images, "
         f"{trained['energy_ev'] / 1e3:.0f} kV",
-        f"of {trained['num_examples']} crystals",
+        f"of {trained['num_examples']:,} crystals",
         f"hold {together[0]:.0f} and {together[3]:.0f} % of all targets together",
         f"of single targets {span(share for share, _ in inside)} % and "
         f"{span(share for _, share in inside)} %",
@@ -172,7 +172,16 @@ def _beside_the_mean(splits: Table, errors: Table) -> list[str]:
         name: f"{rmse(name, 'settings', 'network')} of {rmse(name, 'settings', 'mean')}"
         for name in (tilt, b)
     }
+    first = {
+        ion: [
+            cell(errors, column, f"shift_{ion}_x_P1_pm").split(" ")[0]
+            for column in ("network", "mean", "bound with prior")
+        ]
+        for ion in "AB"
+    }
     return [
+        f"A's {first['A'][0]} of {first['A'][1]} pm and B's {first['B'][0]} of "
+        f"{first['B'][1]}, where {first['A'][2]} and {first['B'][2]} are bounds",
         f"{span(better, 1)} times better than the mean",
         f"and {span(worse, 1)} times worse",
         f"(about x {rmse('tilt_x_deg', 'materials', 'network')})",
