@@ -50,7 +50,7 @@ CHOSEN = {
         "(ZeRO-1)": "a name",
         "on 4 x 8 H200": "a machine that is described",
         "At 25 GB/s optimal groups": "a link that is described",
-        "at 5 GB/s": "a link that is described",
+        "on 4 x 8 at 5 GB/s": "a link that is described",
         "rows of 32 x 8": "a machine that is described",
         "Of ResNet-50 and the DC-GAN": "a name",
         "network at 256 pixels, groups of 50 MiB, told,": "configs/stem_density.py",

@@ -1,12 +1,19 @@
 """What the README has to say of gradient reduction in numbers."""
 
+from benchmarks.reduction_tables import by_link
 from benchmarks.results_file import read
 from benchmarks.table import Table
 from tests.readme_cells import cell, numbers, span
 
 
-def _on_tpu(trials: list[dict]) -> list[str]:
-    hidden = {(t["candidate"], t["link_gb_per_second"]): t for t in trials}
+def _trials(run: dict) -> dict[tuple[str, float], dict]:
+    """Trials, judged as tables judge them, by candidate and link."""
+    every = by_link(run).items()
+    return {(t["candidate"], link): t for link, trials in every for t in trials}
+
+
+def _on_tpu(run: dict) -> list[str]:
+    hidden = _trials(run)
 
     def share(name, link):
         return f"{hidden[name, link]['hidden_share']:.1%}"
@@ -23,10 +30,7 @@ def _by_default(runs: dict[str, dict]) -> list[str]:
     found, own = [], "compiler's own"
     names = [f"{network} on h200_" for network in ("resnet50", "dcgan")]
     for name in (one for one in runs if one.startswith(tuple(names))):
-        by_link = {}
-        for trial in runs[name]["trials"]:
-            by_link.setdefault(trial["link_gb_per_second"], []).append(trial)
-        for link, every in by_link.items():
+        for link, every in by_link(runs[name]).items():
             plans = [t for t in every if t["groups"] is not None]
             (default,) = [t for t in every if t["candidate"] == own]
             best = min(plans, key=lambda trial: trial["exposed_seconds"])
@@ -41,8 +45,7 @@ def _by_default(runs: dict[str, dict]) -> list[str]:
 
 def _other_networks(runs: dict[str, dict]) -> list[str]:
     def trials(network, machine="h200_4x8"):
-        found = runs[f"{network} on {machine}"]["trials"]
-        return {(t["candidate"], t["link_gb_per_second"]): t for t in found}
+        return _trials(runs[f"{network} on {machine}"])
 
     def hidden(trial):
         return f"{trial['hidden_share']:.1%}"
@@ -90,11 +93,9 @@ def reduction_claims(tables: dict[str, Table]) -> list[str]:
     return [
         f"({paper['num_tensors']} tensors, {2e-6 * paper['num_parameters']:.0f} MB",
         f"the best plan on 4 x 8 hides {told} at 25 GB/s, the compiler's own way {own}",
-        "hide all of it on 1 x 8 and 32 x 8 too"
-        if elsewhere == ["100.0% (0.00 ms)"] * 2
-        else "do not hide all elsewhere",
+        f"hide {elsewhere[0]} on 1 x 8 and {elsewhere[1]} on 32 x 8",
         f"{taken_off:.0%} shorter than".replace("%", " %"),
-        *_on_tpu(runs["density_paper_bfloat16 on v5p_8"]["trials"]),
+        *_on_tpu(runs["density_paper_bfloat16 on v5p_8"]),
         *_other_networks(runs),
         *_netlab(tables["netlab"]),
         f"efficiency of {float(cell(model, 'static plan', '27,600')):.2f}",
