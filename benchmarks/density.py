@@ -116,6 +116,7 @@ def main(argv: list[str]) -> None:
         "command": "python -m benchmarks.density --trained="
         + ",".join(workdir.name for workdir in workdirs),
         "seeds": [scores["seed"] for scores in runs],
+        "num_steps": config["num_steps"],
         "steps": [scores["step"] for scores in runs],
         "checkpoint": scores.get("checkpoint", "latest"),
         "batch_size": batch_size,

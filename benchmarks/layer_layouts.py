@@ -24,7 +24,7 @@ LAYOUTS = {
 
 
 class DenseLayer:
-    """The layer of a network that takes most operations."""
+    """The layer of a network that takes most operations, one layer at a time."""
 
     def __init__(self, config, layout: str):
         """Compiles value and gradients of a batch of `config`."""

@@ -1,7 +1,7 @@
 """Measured micrographs, as a trained distortion network maps them.
 
 python -m benchmarks.measured_distortions --config=configs/stem_distortion.py:tuned \
-    --config.evaluation.num_examples=384 --workdir=runs/tuned --data=../shared/data
+    --config.evaluation.num_examples=1024 --workdir=runs/tuned --data=../shared/data
 
 SrTiO3 is cubic at room temperature: every target should be consistent with zero. The
 ADF and ABF images of an oxide were recorded at once; their file gives a pixel without a

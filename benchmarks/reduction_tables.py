@@ -134,10 +134,10 @@ def compiled(directory: pathlib.Path) -> list[Table]:
     told = (
         "told: the compiler's scheduler is given the durations that the replay "
         "assumes, so it knows exactly what it is judged by; on devices that are there "
-        "a profile measures them. Exposed: what a step takes beyond the least compute of "
-        "any way, packing of groups included. At most: if the last gradient ends the "
-        "compute; a schedule can leave the unpacking of earlier groups for after it. "
-        "An empty row was not run."
+        "a profile measures them. Exposed by a plan: what its step takes beyond the "
+        "least compute of any way, so that packing counts. At most: if the last "
+        "gradient ends the compute; a schedule can leave other work for after it. An "
+        "empty row was not run."
     )
     return [
         Table(

@@ -1,7 +1,7 @@
 """A trained distortion network, channel by channel, beside baselines and bounds.
 
 python -m benchmarks.stem_distortion --config=configs/stem_distortion.py:tuned \
-    --config.evaluation.num_examples=384 --workdir=runs/tuned
+    --config.evaluation.num_examples=1024 --workdir=runs/tuned
 
 Errors are root mean squares over octahedra (A: columns); 95 % intervals by drawing
 crystals again. Error bars and fitted columns are calibrated on new crystals of the

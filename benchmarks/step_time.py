@@ -82,10 +82,11 @@ class TrainingStep:
 class ForwardAndBackward:
     """Loss and gradients alone: what PyTorch's side does too."""
 
-    def __init__(self, config):
-        """Compiles it."""
+    def __init__(self, config, platform: str | None = None):
+        """Compiles it, of layers as they are written for `platform`, or for this one."""
         setup = make_setup(config, jax.devices()[:1])
-        network = factories.make_network(config)
+        platform = platform or jax.default_backend()
+        network = factories.make_network(config, platform=platform)
         state = setup.create_state()
         batch = _batch(config)
         gradients = jax.jit(
@@ -190,6 +191,8 @@ def _beside_pytorch(config) -> dict:
     )
     # PyTorch's threads spin for a while after their work.
     contenders = {"jax": ForwardAndBackward(config), **peers}
+    if jax.default_backend() == "cpu":
+        contenders["layers as on a GPU"] = ForwardAndBackward(config, "gpu")
     times = _measured(contenders, seconds_between=0.5)
     medians = _medians(times)
     found = {

@@ -110,7 +110,8 @@ def _dcgan(batch_size: int = 64) -> Workload:
 # None to trace it on one device.
 WORKLOADS: dict[str, Callable[[str | None], Workload]] = {
     "density_paper": lambda axis_name: _density("paper", axis_name),
-    # As configs/stem_density.py has it: nothing but gradients is exchanged.
+    # As configs/stem_density.py has it: no layer waits for another device. (The step
+    # averages running statistics as well, which nothing waits for: not replayed.)
     "density_paper_local": lambda axis_name: _density("paper", None),
     # The compiler for TPUs packs the paper's half precision into integers, and reduces
     # these while nothing else runs.

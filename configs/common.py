@@ -247,7 +247,8 @@ def distortion_base() -> ml_collections.ConfigDict:
     config.optimizer.beta = 0.5  # of it: 0 is the likelihood, 1 learns means alone
     config.optimizer.schedule = "cosine"
     config.optimizer.larc = False
-    # A token's matrix adds up some 5,000 pixels: at ten times the rate it diverges.
+    # A token's matrix adds up some 5,000 pixels: of 16 images a step, at ten times the
+    # rate it diverges.
     config.optimizer.learning_rate = 1.5e-4
     config.optimizer.warm_steps = 100
     config.optimizer.ema_decay = 0.99

@@ -21,7 +21,7 @@ def get_config(variant: str = "paper") -> ml_collections.ConfigDict:
     config = common.inverse_base()
     if variant == "paper":
         config.model.upsampling = "paper"
-        # Gradients are all that is exchanged, as under Horovod.
+        # No layer waits for another device, as under Horovod.
         config.model.batch_statistics = "local"
         # Of 96 examples of 25 x 25 Å in pixels of the same size.
         config.dataset.density_mean_va = 2267.0

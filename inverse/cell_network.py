@@ -79,7 +79,8 @@ class CellNetwork(nnx.Module):
 
         Returns:
           mean and log-variance [n, 2 i, 2 j, target], float32, of standardised targets
-          in quarters of cells: the same in those of an octahedron's, or around an A.
+          in quarters of cells: the four of an octahedron's cell, or around an A, say
+          the same.
         """
         del train, keys
         count, side = self.detectors, self.pixels_per_cell

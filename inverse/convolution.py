@@ -1,10 +1,9 @@
 """Convolutions of one stride, and the gradient of their kernels.
 
-XLA's CPU back end takes up to twice as long for the gradient of a narrow kernel (many
-channels in, few out: a dense layer's) as for the convolution itself. It is a
-convolution too, of cotangents with inputs over all images as channels; whichever is
-taken for the kernel, the sum is the same. With the inputs as the kernel a CPU is as
-fast as forward (benchmarks/layer_layouts.py).
+The gradient of a kernel is a convolution too, of cotangents with inputs over all
+images as channels; whichever of them is taken for the kernel, the sum is the same. XLA
+takes the cotangents. On a CPU it is faster with the inputs, where they have many
+channels (benchmarks/layer_layouts.py).
 """
 
 import jax
@@ -37,6 +36,9 @@ def kernel_gradient_by_inputs(
       x: what was convolved [n, y, x, c]; the kernel here.
       cotangent: of the result [n, y, x, d]; convolved here.
       size: of the kernel.
+
+    Returns:
+      [size, size, c, d].
     """
     margin = size // 2
     mirrored = lax.conv_general_dilated(
@@ -56,16 +58,25 @@ def convolve_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _forward(x, kernel):
-    return convolve(x, kernel), (x, kernel)
+    # Nobody asks for the gradient of the first layer's images.
+    asked = () if x.perturbed else None
+    return convolve(x.value, kernel.value), (x.value, kernel.value, asked)
 
 
-def _backward(operands, cotangent):
-    x, kernel = operands
+def _backward(residuals, cotangent):
+    x, kernel, asked = residuals
     size, _, fan_in, _ = kernel.shape
+    if isinstance(cotangent, jax.custom_derivatives.SymbolicZero):
+        return jnp.zeros_like(x), jnp.zeros_like(kernel)
+    # Not by jax.vjp, which would convolve forward once more for who counts operations.
     if size % 2 == 0 or size == 1 or fan_in < _LEAST_IN:
-        return jax.vjp(convolve, x, kernel)[1](cotangent)
-    (to_x,) = jax.vjp(lambda x: convolve(x, kernel), x)[1](cotangent)
-    return to_x, kernel_gradient_by_inputs(x, cotangent, size)
+        (to_kernel,) = jax.linear_transpose(lambda k: convolve(x, k), kernel)(cotangent)
+    else:
+        to_kernel = kernel_gradient_by_inputs(x, cotangent, size)
+    if asked is None:
+        return jnp.zeros_like(x), to_kernel
+    (to_x,) = jax.linear_transpose(lambda x: convolve(x, kernel), x)(cotangent)
+    return to_x, to_kernel
 
 
-convolve_on_cpu.defvjp(_forward, _backward)
+convolve_on_cpu.defvjp(_forward, _backward, symbolic_zeros=True)

@@ -1,10 +1,12 @@
 """Dense blocks: layers that each see the outputs of all before them.
 
-Two ways to the same outputs. Layer by layer, as it is written down, every layer
-convolves all that it sees. Source by source, what a source gives to all later layers
-comes from one wide convolution: nothing is joined or kept twice, and a CPU is faster at
-few wide convolutions than at many narrow ones (benchmarks/step_time.py). Sums over
-sources are then kept in the type of the computation, which half precision would feel.
+Two ways to the same outputs, with as many convolutions. Layer by layer, as it is
+written down, every layer convolves all that it sees, into few channels. Source by
+source, a source is convolved once for all later layers, into many channels: nothing
+that layers see is joined or kept twice, and a CPU is faster at it
+(benchmarks/step_time.py). Two prices: sums over sources are kept in the type of the
+computation, which half precision would feel, and the gradients of a block's kernels are
+ready all at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +46,17 @@ def layer_by_layer(
 def source_by_source(
     x: jax.Array, kernels: Sequence[jax.Array], convolve: Convolve, drop: Drop
 ) -> list[jax.Array]:
-    """Computes what `layer_by_layer` does, one convolution a source."""
+    """Computes what `layer_by_layer` does, one convolution a source.
+
+    Args:
+      x: what the block is given [n, y, x, c].
+      kernels: of layer i [size, size, c + i * growth, growth].
+      convolve: (images, kernel) -> images.
+      drop: of every layer's outputs.
+
+    Returns:
+      the outputs of each layer [n, y, x, growth].
+    """
     source, start, outputs, sums = x, 0, [], None
     for i in range(len(kernels)):
         stop = start + source.shape[-1]

@@ -61,8 +61,8 @@ def target_of(config, moments: Targets, symmetry: jax.Array) -> jax.Array:
         # Quarters of cells, which A shares between four, turn as their pixels would.
         quarters = transform_targets(to_pixels(moments, 2), symmetry)
         maps = distortion_factories.make_channels(config).of(fix_signs(quarters))
+        times = distortion_factories.map_pixels_per_cell(config) // 2
         for axis in (0, 1):
-            times = distortion_factories.map_pixels_per_cell(config) // 2
             maps = jnp.repeat(maps, times, axis=axis)
         return maps
     angles = signed_angles(moments)

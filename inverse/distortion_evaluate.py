@@ -35,7 +35,8 @@ class HeldOut(NamedTuple):
 
     Attributes:
       images: [n, y, x, 3].
-      targets: [n, y, x, channel], network's units.
+      targets: maps of quarters of cells or of pixels [n, i, j, channel], network's
+        units; of crops [n, output] or classes [n].
       side_a: of the images [n], A.
       oxide: index among the split's compounds [n].
     """

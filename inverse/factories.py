@@ -65,7 +65,11 @@ def input_channels(config) -> int:
 
 
 def make_network(
-    config, axis_name: str | None = None, *, remat: bool = False
+    config,
+    axis_name: str | None = None,
+    *,
+    remat: bool = False,
+    platform: str | None = None,
 ) -> Network:
     """Describes the network of `config`; nothing is computed.
 
@@ -73,13 +77,17 @@ def make_network(
       config: the whole configuration.
       axis_name: mesh axis over which batch statistics are shared, if any.
       remat: compute dense blocks again for the backward pass, see memory.needs_remat.
+      platform: of the devices that will run it, "cpu" or another: layers are written as
+        it is fastest at them. By default that of config.machine.
     """
     cost = losses.absolute
     if config.task == "distortion":
         make = distortion_factories.make_module(config, axis_name)
         cost = distortion_factories.make_loss_fn(config)
     else:
-        make = _make_dense(config, axis_name, remat)
+        make = _make_dense(
+            config, axis_name, remat, platform or config.machine.platform
+        )
     graphdef, params, batch_stats = nnx.split(
         nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, nnx.BatchStat
     )
@@ -88,9 +96,11 @@ def make_network(
 
 
 def _make_dense(
-    config, axis_name: str | None, remat: bool
+    config, axis_name: str | None, remat: bool, platform: str
 ) -> Callable[[nnx.Rngs], FCDenseNet]:
-    model, on_cpu = config.model, config.machine.platform == "cpu"
+    model, on_cpu = config.model, platform == "cpu"
+    # Half precision would lose in the sums over sources.
+    by_source = on_cpu and model.dtype == "float32"
 
     def make(rngs: nnx.Rngs) -> FCDenseNet:
         return FCDenseNet(
@@ -106,7 +116,9 @@ def _make_dense(
             axis_name=axis_name,
             convolve=convolution.convolve_on_cpu if on_cpu else convolution.convolve,
             dense_outputs=(
-                dense_block.source_by_source if on_cpu else dense_block.layer_by_layer
+                dense_block.source_by_source
+                if by_source
+                else dense_block.layer_by_layer
             ),
             dtype=jnp.dtype(model.dtype),
             rngs=rngs,

@@ -93,7 +93,10 @@ class DenseBlock(nnx.Module):
         dense_outputs: DenseOutputs = layer_by_layer,
         rngs: nnx.Rngs,
     ):
-        """Creates `num_layers` kernels of `size` x `size` with `growth` outputs."""
+        """Creates `num_layers` kernels of `size` x `size` with `growth` outputs.
+
+        `dense_outputs` computes the layers with `convolve`, see dense_block.
+        """
         self.num_layers, self.dropout = num_layers, dropout
         self.convolve, self.dense_outputs = convolve, dense_outputs
         for i in range(num_layers):

@@ -100,15 +100,19 @@ def make_setup(config, devices: list | None = None) -> Setup:
     mesh = make_mesh(1, batch_size, devices)
     shared = config.model.batch_statistics == "shared"
     optimizer, learning_rate = factories.make_optimizer(config)
+    platform = devices[0].platform
     return Setup(
         mesh=mesh,
         network=factories.make_network(
-            config, DATA_AXIS if shared else None, remat=memory.needs_remat(config)
+            config,
+            DATA_AXIS if shared else None,
+            remat=memory.needs_remat(config),
+            platform=platform,
         ),
         optimizer=optimizer,
         learning_rate=learning_rate,
         # The order is the same without the mesh, whose axis no tracer knows here.
-        plan=make_plan(config, factories.make_network(config)),
+        plan=make_plan(config, factories.make_network(config, platform=platform)),
         dtype=config.model.dtype,
         batch_size=batch_size,
         state_layout=sharding(mesh),

@@ -27,8 +27,8 @@ def averaged_over_symmetries(
     does by construction, and errs less.
 
     Args:
-      predict: images [n, y, x, signal] to mean and log-variance
-        [n, y, x, channel] in the network's units.
+      predict: images [n, y, x, signal] to maps of mean and log-variance, of quarters
+        of cells or of pixels [n, i, j, channel], in the network's units.
       channels: of the maps.
     """
 

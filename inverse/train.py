@@ -97,8 +97,7 @@ class _Run:
             if saved != self.setup.batch_size:
                 raise RunError(
                     f"{self.workdir} was trained with {saved} samples a step, this "
-                    f"would be {self.setup.batch_size}: set "
-                    "config.per_device_batch_size so that devices times it is the same."
+                    f"would be {self.setup.batch_size}: {self._same_batch(saved)}"
                 )
             layout = self.setup.state_layout
             self.state = self.checkpoints.restore(
@@ -116,6 +115,14 @@ class _Run:
             self.config.evaluation.num_examples,
             ", ".join(self.source.held_out),
         )
+
+    def _same_batch(self, saved: int) -> str:
+        """How to take so many samples a step again."""
+        if self.config.model.batch_statistics == "shared":
+            return "set config.per_device_batch_size so that devices times it is that."
+        # What is normalised together is what one device holds.
+        devices = saved // self.config.per_device_batch_size
+        return f"with batch_statistics='local' it goes on with {devices} devices alone."
 
     def mend(self) -> None:
         """Names what went bad, and goes back where that does not pass."""

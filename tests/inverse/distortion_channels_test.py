@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from inverse.distortion_baselines import fitted_channels
 from inverse.distortion_channels import Channels
@@ -18,10 +19,12 @@ def cells(rng) -> Targets:
     )
 
 
-def test_what_is_read_at_cells_is_what_was_spread_over_pixels():
+@pytest.mark.parametrize("pixels_per_cell", [2, 8])
+def test_what_is_read_at_cells_is_what_was_spread_over_pixels(pixels_per_cell):
     targets = cells(np.random.default_rng(0))
-    maps = CHANNELS.of(to_pixels(targets, 8))
-    found = np.asarray(CHANNELS.at_cells(maps[None], 8))[0] * CHANNELS.scale
+    maps = CHANNELS.of(to_pixels(targets, pixels_per_cell))
+    found = np.asarray(CHANNELS.at_cells(maps[None], pixels_per_cell))[0]
+    found = found * CHANNELS.scale
     for channel, name in enumerate(CHANNELS.names):
         kind, what, axis, moment, _ = name.split("_")
         a, m = "xyz".index(axis), int(moment[1])

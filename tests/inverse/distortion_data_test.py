@@ -7,6 +7,7 @@ from flax import nnx
 from configs import stem_distortion
 from inverse import distortion_data, distortion_factories
 from inverse.cell_network import CellNetwork
+from inverse.distortion_channels import Channels
 from inverse.distortion_targets import (
     NUM_SYMMETRIES,
     fix_signs,
@@ -30,10 +31,14 @@ def test_targets_turned_by_quarters_of_cells_are_those_turned_pixel_by_pixel(
         jax.random.normal(keys[1], (2, 2, 3, 3, 3)),
     )
     found = distortion_data.target_of(config, moments, jnp.int32(symmetry))
-    maps = to_pixels(moments, distortion_factories.map_pixels_per_cell(config))
+    maps = to_pixels(moments, config.dataset.pixels_per_cell)
     turned = fix_signs(transform_targets(maps, jnp.int32(symmetry)))
-    expected = distortion_factories.make_channels(config).of(turned)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    channels = distortion_factories.make_channels(config)
+    np.testing.assert_allclose(
+        channels.at_cells(found, distortion_factories.map_pixels_per_cell(config)),
+        channels.at_cells(channels.of(turned), config.dataset.pixels_per_cell),
+        atol=1e-6,
+    )
 
 
 def small(of_a=(False, True)) -> CellNetwork:
@@ -54,6 +59,21 @@ def test_a_crystal_moved_by_whole_cells_is_answered_alike_but_moved():
     ):
         assert answer.shape == (2, 12, 8, 2)  # quarters of cells of 4 pixels
         np.testing.assert_allclose(moved, jnp.roll(answer, (4, -2), (1, 2)), atol=1e-5)
+
+
+def test_an_a_is_answered_by_the_octahedron_whose_cell_begins_at_it():
+    """Of a token's answers A's is read about its corner, B's about its middle."""
+    channels = Channels(num_moments=1, tilt_scale_deg=1.0, shift_scale_pm=1.0)
+    of_a = tuple("_A_" in name for name in channels.names)
+    network = small(of_a)
+    # A's and the others' answers from the same weights: they differ by place alone.
+    kernel = network.head.kernel[...]
+    network.head.kernel[...] = jnp.repeat(kernel[:, :1], kernel.shape[1], axis=1)
+    image = jax.random.normal(jax.random.key(0), (1, 16, 12, 6))
+    mean = channels.at_cells(network(image)[0], 2)
+    assert any(of_a) and not all(of_a)
+    np.testing.assert_allclose(mean, jnp.broadcast_to(mean[..., :1], mean.shape))
+    assert float(jnp.std(mean[..., 0])) > 1e-3
 
 
 def test_an_octahedrons_token_sees_the_cells_about_it_and_no_others():
