@@ -83,7 +83,7 @@ class ForwardAndBackward:
     """Loss and gradients alone: what PyTorch's side does too."""
 
     def __init__(self, config, platform: str | None = None):
-        """Compiles it, of layers as they are written for `platform`, or for this one."""
+        """Compiles it, layers as they are written for `platform`, or for this one."""
         setup = make_setup(config, jax.devices()[:1])
         platform = platform or jax.default_backend()
         network = factories.make_network(config, platform=platform)

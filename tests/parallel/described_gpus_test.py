@@ -83,7 +83,7 @@ def test_more_is_hidden_than_by_the_compilers_own_way(compiled):
 def test_of_the_published_network_a_told_plan_hides_what_the_compiler_does_not(
     tmp_path,
 ):
-    """Over links of 25 GB/s a device; a model, not measured."""
+    """Over links of 25 GB/s a device, statistics shared; a model, not measured."""
     workload, alone = (WORKLOADS["density_paper"](axis) for axis in (AXIS, None))
     shapes = (alone.params, alone.fixed, *alone.batch)
     every = candidates(
