@@ -55,8 +55,6 @@ CHOSEN = {
         "Of ResNet-50 and the DC-GAN": "a name",
         "network at 256 pixels, groups of 50 MiB, told,": "configs/stem_density.py",
         "At 300 Mbit/s": "a shaped link",
-        "1 Gbit/s was not run": "a shaped link",
-        "4 processes gain nothing": "how many; that they gain nothing is 0 % there",
         "for 32 tensors": "the FC-DenseNet's",
         "161 in every cycle": "ResNet-50's",
         "at 27,600 devices": "where it was published",
