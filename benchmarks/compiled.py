@@ -122,8 +122,8 @@ def _row(link: float, trial: Trial) -> dict[str, Any]:
         "wire_bytes": plan.num_bytes if plan else None,
         "holds": trial.holds,
         **trial.prediction._asdict(),
-        "exposed_seconds": trial.prediction.exposed_seconds,
-        "hidden_share": trial.prediction.hidden_share,
+        "exposed_seconds": trial.exposed_seconds,
+        "hidden_share": trial.hidden_share,
     }
 
 

@@ -75,7 +75,7 @@ def table_of(runs: list[dict[str, float]]) -> list[str]:
 
 
 def _difference(runs: list[dict[str, float]], split: str) -> list[str]:
-    """The row of the network's scores less those of the best baseline, if both are."""
+    """The row of the network's scores less phase retrieval's, if there are both."""
     ours, theirs, how = DIFFERENCE
     cells = []
     for name in SCORES:

@@ -1,4 +1,4 @@
-"""One dense layer, forward and backward, with channels last and channels first."""
+"""Dense layers: their layouts, forward and backward, and their kernels' gradients."""
 
 import time
 
@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from inverse.convolution import convolve, convolve_on_cpu
+from inverse.convolution import convolve, convolve_on_cpu, kernel_gradient_by_inputs
 from inverse.models import level_sides_and_blocks
+from parallel.compiler_options import convolution_options
 
 
 def _channels_first(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -21,6 +22,53 @@ LAYOUTS = {
     "NHWC, kernel's gradient by inputs": convolve_on_cpu,
     "NCHW": _channels_first,
 }
+
+
+KERNEL_GRADIENTS = {
+    "as XLA writes it": lambda x, cotangent, size: jax.linear_transpose(
+        lambda kernel: convolve(x, kernel),
+        jnp.zeros((size, size, x.shape[-1], cotangent.shape[-1]), x.dtype),
+    )(cotangent)[0],
+    "by inputs": kernel_gradient_by_inputs,
+}
+
+
+def convolutions_of(config) -> list[tuple[int, int, int]]:
+    """Lists (side, channels in, out) of a network's layers, source by source."""
+    model = config.model
+    found = [(model.image_size, model.channels, model.growth)]
+    for side, fan_in, layers in level_sides_and_blocks(
+        model.image_size,
+        model.growth,
+        tuple(model.layers_down),
+        model.layers_bottleneck,
+        tuple(model.layers_up),
+    ):
+        found.append((side, fan_in, layers * model.growth))
+        found += [(side, model.growth, n * model.growth) for n in range(1, layers)]
+    return sorted(set(found))
+
+
+class KernelGradient:
+    """The gradient of one layer's kernel, alone."""
+
+    def __init__(self, config, layer: tuple[int, int, int], way: str):
+        """Compiles it, of a batch of `config` and one of KERNEL_GRADIENTS."""
+        n, size = config.per_device_batch_size, config.model.kernel_size
+        side, fan_in, fan_out = layer
+        x = jnp.ones((n, side, side, fan_in), config.model.dtype)
+        self._operands = (x, jnp.ones((n, side, side, fan_out), x.dtype))
+        self._gradient = jax.jit(
+            lambda x, cotangent: KERNEL_GRADIENTS[way](x, cotangent, size),
+            compiler_options=convolution_options(jax.default_backend()),
+        )
+
+    def seconds(self, steps: int) -> float:
+        """Computes so many, one after the other."""
+        start = time.perf_counter()
+        for _ in range(steps):
+            jax.block_until_ready(self._gradient(*self._operands))
+        return time.perf_counter() - start
 
 
 class DenseLayer:

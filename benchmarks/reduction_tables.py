@@ -24,31 +24,12 @@ def _hidden(trial: dict) -> str:
     return f"{share:.1%} ({1e3 * trial['exposed_seconds']:.2f} ms{said})"
 
 
-def by_link(run: dict) -> dict[float, list[dict]]:
-    """Trials of one network on one target by link, best first, judged alike."""
+def _by_link(run: dict) -> dict[float, list[dict]]:
+    """Trials of one network on one target, best first, by link."""
     found = {}
     for trial in run["trials"]:
         found.setdefault(trial["link_gb_per_second"], []).append(trial)
-    return {link: _judged(_best_first(trials)) for link, trials in found.items()}
-
-
-def _judged(trials: list[dict]) -> list[dict]:
-    """Counts as exposed by a plan all that its step takes beyond the least compute.
-
-    A plan's own compute holds the packing and unpacking of its groups, and it could
-    hide the last of its communication behind nothing but that. The compiler's own way
-    packs nothing: there what is exposed is what its own compute leaves.
-    """
-    least = min(trial["compute_seconds"] for trial in trials)
-    return [
-        trial if trial["groups"] is None else _beyond(least, trial) for trial in trials
-    ]
-
-
-def _beyond(compute_seconds: float, trial: dict) -> dict:
-    exposed = trial["step_seconds"] - compute_seconds
-    share = 1 - exposed / max(trial["communication_seconds"], 1e-12)
-    return trial | {"exposed_seconds": exposed, "hidden_share": max(0.0, share)}
+    return {link: _best_first(trials) for link, trials in found.items()}
 
 
 def _best_first(trials: list[dict]) -> list[dict]:
@@ -65,7 +46,7 @@ def _best_first(trials: list[dict]) -> list[dict]:
 def _chosen_rows(network: str, target: str, run: dict) -> list[tuple[str, ...]]:
     bounds = {bound["link_gb_per_second"]: bound for bound in run.get("bounds", [])}
     rows = []
-    for link, trials in by_link(run).items():
+    for link, trials in _by_link(run).items():
         own = next(t for t in trials if t["candidate"] == DEFAULT)
         ours = next(t for t in trials if t["groups"] is not None)
         least = bounds.get(link)
@@ -110,7 +91,7 @@ def compiled(directory: pathlib.Path) -> list[Table]:
                 rows.append((network, target, *[NOT_RUN] * 9))
                 continue
             rows += _chosen_rows(network, target, run)
-            for link, trials in by_link(run).items():
+            for link, trials in _by_link(run).items():
                 cells = {trial["candidate"]: _hidden(trial) for trial in trials}
                 every.append(
                     (

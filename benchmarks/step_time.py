@@ -21,7 +21,13 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import results_file
-from benchmarks.layer_layouts import LAYOUTS, DenseLayer
+from benchmarks.layer_layouts import (
+    KERNEL_GRADIENTS,
+    LAYOUTS,
+    DenseLayer,
+    KernelGradient,
+    convolutions_of,
+)
 from benchmarks.peer_process import PeerProcess, start_all
 from inverse import factories
 from inverse.check_config import check_config
@@ -185,6 +191,15 @@ PEERS = {
 }
 
 
+def _kernel_gradients(config) -> dict:
+    """Milliseconds of every layer's kernel's gradient, each way."""
+    found = {}
+    for layer in convolutions_of(config):
+        ways = {way: KernelGradient(config, layer, way) for way in KERNEL_GRADIENTS}
+        found["{0} x {0}, {1} -> {2}".format(*layer)] = _medians(_measured(ways))
+    return {"median_ms_of_kernel_gradients": found}
+
+
 def _beside_pytorch(config) -> dict:
     peers, unable = start_all(
         {name: functools.partial(_peer, config, *how) for name, how in PEERS.items()}
@@ -220,6 +235,8 @@ def main(argv: list[str]) -> None:
             raise app.UsageError(f"--torch_python={_TORCH.value}: not found.")
         results |= _beside_pytorch(config)
     results |= _layouts(config)
+    if jax.default_backend() == "cpu":
+        results |= _kernel_gradients(config)
     results |= _rates(config)
     results["matrix_product_tflops"] = round(_product_tflops(config.model.dtype), 4)
     best = max(row["tflops"] for row in results["batch_sizes"].values())

@@ -144,7 +144,7 @@ def check_config(config) -> None:
         refuse(
             "optimizer.warm_steps",
             settings.warm_steps,
-            f"must be fewer than config.num_steps={config.num_steps}",
+            f"must be fewer than config.num_steps={config.num_steps}: set either",
         )
     {"density": _check_density, "distortion": distortion_config.check}[config.task](
         config

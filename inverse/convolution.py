@@ -3,7 +3,7 @@
 The gradient of a kernel is a convolution too, of cotangents with inputs over all
 images as channels; whichever of them is taken for the kernel, the sum is the same. XLA
 takes the cotangents. On a CPU it is faster with the inputs, where they have many
-channels (benchmarks/layer_layouts.py).
+channels (benchmarks/step_time.py).
 """
 
 import jax

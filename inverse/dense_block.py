@@ -46,17 +46,7 @@ def layer_by_layer(
 def source_by_source(
     x: jax.Array, kernels: Sequence[jax.Array], convolve: Convolve, drop: Drop
 ) -> list[jax.Array]:
-    """Computes what `layer_by_layer` does, one convolution a source.
-
-    Args:
-      x: what the block is given [n, y, x, c].
-      kernels: of layer i [size, size, c + i * growth, growth].
-      convolve: (images, kernel) -> images.
-      drop: of every layer's outputs.
-
-    Returns:
-      the outputs of each layer [n, y, x, growth].
-    """
+    """Computes what `layer_by_layer` does, of the same, one convolution a source."""
     source, start, outputs, sums = x, 0, [], None
     for i in range(len(kernels)):
         stop = start + source.shape[-1]

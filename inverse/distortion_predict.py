@@ -68,7 +68,10 @@ def warnings_of(
     found = []
     sides = [oxide.pseudo_cubic_a for oxide in load_oxides()]
     if not cell_a:
-        found.append("the size of a pixel is not known: the cell cannot be checked")
+        found.append(
+            "the size of a pixel is not known, so the cell cannot be checked: set "
+            "config.prediction.pixel_a"
+        )
     elif not 0.97 * min(sides) < cell_a < 1.03 * max(sides):
         found.append(
             f"the cell has {cell_a:.3f} A, those of the training "
@@ -212,7 +215,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         "files": [found.name for found in images],
         "detectors": names,
         "step": trained.step,
-        "pixel_a": pixel_a,
+        "pixel_a": pixel_a or None,
         "cell_px": spacing,
         "cell_a": spacing * pixel_a or None,
         "cells": list(lattice.counts),

@@ -22,6 +22,9 @@ _WEAKEST_PARTNER = 0.02
 _LOOSEST = 0.16
 # Of a cell, by which columns of the training miss the lattice at most.
 _LOOSE = 0.1
+# Of the columns that a lattice promises. Noise has bright places near four in five of
+# them, a crystal near all.
+_FEWEST_FOUND = 0.95
 # Polynomial in x and y that slow distortions of the scan are taken off with.
 _DEGREE = 3
 
@@ -188,7 +191,7 @@ def refined_lattice(
     middle = np.round(np.linalg.solve(vectors.T, size / 2 - origin))
     origin = origin + middle @ vectors
     for cells in (4, 8, 16, 64, 64):
-        index, found = _columns(image, vectors, origin, spacing, cells)
+        index, found, share = _columns(image, vectors, origin, spacing, cells)
         if len(index) < 16:
             raise ConfigError(
                 f"--input: {len(index)} columns of a lattice of {spacing:.1f} pixels "
@@ -198,16 +201,23 @@ def refined_lattice(
         solved = np.linalg.lstsq(basis, found, rcond=None)[0]
         vectors, origin = solved[:2], solved[2]
     lattice = _with_bend(vectors, origin, index, found)
-    if lattice.residual_px > _LOOSEST * spacing:
+    largest = _LOOSEST if share > _FEWEST_FOUND else _LOOSE
+    if lattice.residual_px > largest * spacing:
         raise ConfigError(
-            f"--input: the brightest places lie {lattice.residual_px:.1f} pixels off "
-            f"the best lattice, whose cell has {spacing:.1f}: no columns are seen."
+            f"--input: the {'darkest' if dark else 'brightest'} places lie "
+            f"{lattice.residual_px:.1f} pixels off the best lattice, whose cell has "
+            f"{spacing:.1f}: no columns are seen; give an image of a crystal, or set "
+            "config.prediction.pixel_a."
         )
     return lattice
 
 
 def _columns(image, vectors, origin, spacing, cells: int):
-    """Indices [n, 2] within `cells` of the middle and fitted places [n, (x, y)]."""
+    """Columns that are seen within `cells` of the middle.
+
+    Returns:
+      indices [n, 2], fitted places [n, (x, y)], and their share of those looked for.
+    """
     span = np.arange(-cells, cells + 1)
     index = np.stack(np.meshgrid(span, span, indexing="ij"), axis=-1).reshape(-1, 2)
     guess = origin + index @ vectors
@@ -225,7 +235,7 @@ def _columns(image, vectors, origin, spacing, cells: int):
         ).positions
     )
     near = np.linalg.norm(found - guess, axis=1) < 0.25 * spacing
-    return index[near], found[near]
+    return index[near], found[near], near.mean() if len(near) else 0.0
 
 
 def _with_bend(vectors, origin, index, found) -> Lattice:

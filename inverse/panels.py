@@ -89,7 +89,7 @@ def panel_rows(
         side_a = truth.shape[1] * scan.pixel_a
         pictures = {
             "patterns (sqrt)": _mosaic(patterns[i], scan),
-            f"truth {low:.0f}..{high:.0f} V A": _add_scale_bar(
+            f"truth {low:.0f} to {high:.0f} V A": _add_scale_bar(
                 _coloured(truth[i], low, high, _COLOURS), side_a
             ),
             "prediction, same scale": _add_scale_bar(
@@ -116,7 +116,7 @@ def map_picture(density: np.ndarray, pixel_a: float) -> np.ndarray:
     sheet = Image.new("RGB", (width + 2 * _GAP, height + _CAPTION + _GAP), (40, 40, 40))
     sheet.paste(picture, (_GAP, _CAPTION))
     draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, 0), f"{low:.0f}..{high:.0f} V A", fill="white")
+    draw.text((_GAP, 0), f"{low:.0f} to {high:.0f} V A", fill="white")
     side_a = width / scale * pixel_a
     length = max(a for a in _BAR_LENGTHS_A if a <= max(side_a / 3, 1))
     left, y = 2 * _GAP, height + _CAPTION - 10

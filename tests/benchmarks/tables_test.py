@@ -138,7 +138,6 @@ def _trial(link, candidate, groups, step, exposed, holds=True):
     return {
         **{"link_gb_per_second": link, "candidate": candidate, "groups": groups},
         **{"holds": holds, "step_seconds": step, "exposed_seconds": exposed},
-        **{"compute_seconds": step - exposed, "communication_seconds": 0.010},
         "hidden_share": 1 - exposed / 0.010,
     }
 
@@ -163,20 +162,6 @@ def test_the_compilers_own_way_stands_beside_the_best_plan_that_holds(tmp_path):
     assert set(rows["dcgan", "v5p_8"]) == {""}
     (ways,) = tables["compiled_ways"].rows
     assert ways[-1] == "90.0% (1.00 ms, DOES NOT HOLD)"
-
-
-def test_communication_that_a_plan_hides_behind_its_own_packing_is_exposed(tmp_path):
-    trials = [
-        _trial(25.0, "compiler's own", None, 0.102, 0.002),
-        _trial(25.0, "per leaf", 32, 0.1015, 0.0),
-        _trial(25.0, "one group", 1, 0.104, 0.005),
-    ]
-    write_small(
-        tmp_path, "compiled", {"runs": {"dcgan on h200_4x8": {"trials": trials}}}
-    )
-    (ways,) = make_all(tmp_path)["compiled_ways"].rows
-    # The least compute is 99 ms, that of one group.
-    assert ways[3:] == ("80.0% (2.00 ms)", "75.0% (2.50 ms)", "50.0% (5.00 ms)")
 
 
 def test_a_time_stands_beside_the_fastest_peer_its_spread_and_its_target(tmp_path):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from inverse.errors import ConfigError
 from inverse.image_statistics import image_statistics, outside
@@ -64,6 +65,15 @@ def test_no_lattice_of_the_size_of_a_perovskite_is_an_error():
     noise = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
     with pytest.raises(ConfigError, match="--input"):
         fit_lattice(noise, 2.0)
+
+
+@pytest.mark.parametrize("smoothing_px", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_has_no_columns(seed, smoothing_px):
+    """Bright places lie near four in five places of whatever lattice is fitted."""
+    noise = np.random.default_rng(seed).random((200, 200)).astype(np.float32)
+    with pytest.raises(ConfigError, match=r"--input: the brightest places lie"):
+        fit_lattice(gaussian_filter(noise, smoothing_px), 0.2)
 
 
 def test_an_image_unlike_the_others_is_told_apart():

@@ -1,12 +1,14 @@
 """A network is written as its devices are fastest at it, and says the same."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from configs import stem_density, stem_distortion
-from inverse import dense_block, distortion_data, factories
+from inverse import dense_block, distortion_data, factories, train
 from inverse.convolution import convolve, convolve_on_cpu
 from inverse.simulator.distorted_crystal import Targets
 from parallel.production_order import program_flops
@@ -110,3 +112,17 @@ def test_targets_and_predictions_have_the_shape_that_is_announced(form):
     )
     target = distortion_data.target_of(config, moments, jnp.int32(0))
     assert mean.shape == log_variance.shape == wanted.shape == (3, *target.shape)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "remedy"),
+    [("shared", "set config.per_device_batch_size"), ("local", "with 4 devices alone")],
+)
+def test_another_number_of_samples_is_told_what_goes_on(statistics, remedy):
+    """Where a device normalises its own share, another share is another network."""
+    config = _small()
+    config.model.batch_statistics = statistics
+    told = train._Run._same_batch(types.SimpleNamespace(config=config), 8)
+    assert remedy in told
+    may_share = "per_device_batch_size" in train.may_change(config)
+    assert may_share == (statistics == "shared")

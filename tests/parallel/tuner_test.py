@@ -7,7 +7,7 @@ from parallel.latency_profile import latency_profile
 from parallel.mesh import DATA_AXIS
 from parallel.reduction import mean_over, planned
 from parallel.schedule_cost import Machine, Prediction
-from parallel.tuner import DEFAULT, Candidate, candidates, table, try_all
+from parallel.tuner import DEFAULT, Candidate, Trial, candidates, table, try_all
 from tests.parallel.planned_reduction_test import COST, _compile, _plan, gradients
 
 MACHINE = Machine(1e9, 1e9, 1e-6, 1e6, 1e-3)
@@ -24,10 +24,8 @@ def trials():
 
 
 def test_the_fastest_of_all_ways_comes_first_unless_it_exposes_more(trials):
-    (own,) = (t.prediction for t in trials if t.candidate.name == DEFAULT)
-    exposes_more = [
-        t.prediction.exposed_seconds > own.exposed_seconds + 1e-9 for t in trials
-    ]
+    (own,) = (t for t in trials if t.candidate.name == DEFAULT)
+    exposes_more = [t.exposed_seconds > own.exposed_seconds + 1e-9 for t in trials]
     assert exposes_more == sorted(exposes_more)
     for group in (True, False):
         seconds = [
@@ -71,6 +69,21 @@ def test_a_shorter_step_that_exposes_more_is_not_kept(monkeypatch):
     trials = try_all(every, lambda reduction, options: reduction, MACHINE)
     order = [trial.candidate.name for trial in trials]
     assert order == ["hides more", "hides as much", DEFAULT, "shorter"]
+
+
+def test_what_a_plan_hides_behind_its_own_packing_is_exposed():
+    """Its step is longer by its packing, which would hide the last reduction."""
+    plan = _plan("chunks")
+    packs = Candidate("packs", planned(plan, DATA_AXIS), {}, plan)
+    own = packs._replace(name=DEFAULT, plan=None)
+    trial, default = (
+        Trial(candidate, Prediction(10.5, 10.5, 2.0, 1), True, 10.0)
+        for candidate in (packs, own)
+    )
+    assert trial.exposed_seconds == 0.5 and trial.hidden_share == 0.75
+    assert default.exposed_seconds == 0 and default.hidden_share == 1
+    longest = trial._replace(prediction=Prediction(15.0, 13.0, 2.0, 1))
+    assert longest.hidden_share == 0
 
 
 def test_the_table_names_every_way(trials):
