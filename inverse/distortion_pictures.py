@@ -13,8 +13,12 @@ _SHORT = {
     "tilt_repeating_z_P0_deg": "z, in phase",
     "tilt_alternating_z_P0_deg": "z, out",
 }
-# Arrows are drawn so many times longer than displacements.
-_EXAGGERATION = 4.0
+_MAPS = (
+    *(*_TILTS, "tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
+    *("shift_A_x_P0_pm", "shift_A_y_P0_pm", "shift_B_x_P0_pm", "shift_B_y_P0_pm"),
+)
+# Displacements as long as a cell in the picture of a crop, pm.
+_CROP_PM = 100.0
 
 
 def new_figure(width: float, height: float):
@@ -63,6 +67,7 @@ def arrows(
     atom: str,
     cell_a: tuple[float, float],
     colour: str,
+    pm_per_cell: float,
 ) -> None:
     """Draws in-plane depth means of one kind of atom where its columns stand.
 
@@ -73,22 +78,27 @@ def arrows(
       atom: "A", "B" or "O".
       cell_a: sides of a cell (y, x), A.
       colour: of the arrows.
+      pm_per_cell: displacement that is drawn as long as a cell.
     """
-    x, y = (
-        values[..., names.index(f"shift_{atom}_{axis}_P0_pm")] / 100 for axis in "xy"
-    )
+    x, y = _in_plane(values, names, atom) / pm_per_cell
     offset = 0.0 if atom == "A" else 0.5
     row, column = np.indices(x.shape)
     axes.quiver(
         (column + offset) * cell_a[1],
         (row + offset) * cell_a[0],
-        *(x * _EXAGGERATION, y * _EXAGGERATION),
+        *(x * cell_a[1], y * cell_a[0]),
         color=colour,
         angles="xy",
         scale_units="xy",
         scale=1,
-        width=0.008,
+        width=0.006,
     )
+
+
+def _in_plane(values: np.ndarray, names: tuple[str, ...], atom: str) -> np.ndarray:
+    """Depth means of an atom's displacements [xy, i, j], pm."""
+    channels = [names.index(f"shift_{atom}_{axis}_P0_pm") for axis in "xy"]
+    return np.moveaxis(values[..., channels], -1, 0)
 
 
 def show_map(figure, axes, values: np.ndarray, bound: float, title: str) -> None:
@@ -108,8 +118,8 @@ def crop_panels(
 ) -> np.ndarray:
     """Draws one row per crop, uint8 [y, x, 3].
 
-    Images with the displacements of A (yellow) and B (cyan) four times enlarged, true
-    ones on the first image and predicted ones on the second; then tilts about the
+    Images with the displacements of A (yellow) and B (cyan), 100 pm as long as a cell,
+    true ones on the first image and predicted ones on the second; then tilts about the
     beam, true and predicted.
 
     Args:
@@ -132,7 +142,7 @@ def crop_panels(
             show_image(row[i], image[..., i], side, f"{name} {captions[i]}")
         for axes, values in ((row[0], true), (row[1], made)):
             for atom, colour in (("A", "yellow"), ("B", "cyan")):
-                arrows(axes, values, names, atom, cell, colour)
+                arrows(axes, values, names, atom, cell, colour, _CROP_PM)
         for i, name in enumerate(_TILTS):
             channel = names.index(name)
             bound = max(float(np.abs(true[..., channel]).max()), 1.0)
@@ -178,20 +188,16 @@ def measured_maps(
     rows, columns, names = *made.mean.shape[:2], tuple(seen)
     pixels = image.shape[0] // (rows + 2 * rim)
     inner = image[rim * pixels : -rim * pixels, rim * pixels : -rim * pixels]
-    maps = (
-        *_TILTS,
-        *("tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
-        *("shift_B_x_P0_pm", "shift_B_y_P0_pm"),
+    figure = new_figure(19, 8.2)
+    figure.suptitle(
+        "Means over the depth. Colours reach to the 95 % interval at least: what could "
+        "be zero is pale.",
+        fontsize=9,
     )
-    figure = new_figure(16, 8.4)
-    grid = figure.subplots(2, 4).ravel()
-    for axes, atoms in ((grid[0], ()), (grid[1], (("A", "yellow"), ("B", "cyan")))):
-        shown = " ".join(f"{atom} {colour}" for atom, colour in atoms)
-        title = f"{detectors}: arrows 4x, {shown}" if atoms else detectors
-        show_image(axes, inner, columns * cell_a, title)
-        for atom, colour in atoms:
-            arrows(axes, made.mean, names, atom, (cell_a, cell_a), colour)
-    for axes, name in zip(grid[2:], maps, strict=True):
+    grid = figure.subplots(2, 5)
+    show_image(grid[0, 0], inner, columns * cell_a, detectors)
+    _show_arrows(grid[1, 0], inner, cell_a, made.mean, names)
+    for axes, name in zip(grid[:, 1:].ravel(), _MAPS, strict=True):
         channel = names.index(name)
         values = made.mean[..., channel]
         error_68, error_95 = made.half_width[..., channel].mean(axis=(1, 2))
@@ -201,3 +207,17 @@ def measured_maps(
         title += "" if seen[name] else "\nnot seen: as the training drew"
         show_map(figure, axes, values, bound, title)
     return figure_pixels(figure)
+
+
+def _show_arrows(axes, image, cell_a: float, mean: np.ndarray, names) -> None:
+    """Draws displacements of A and B on the pale image, most of them below a cell."""
+    longest = max(
+        float(np.percentile(np.hypot(*_in_plane(mean, names, atom)), 95))
+        for atom in "AB"
+    )
+    pm = next(b for b in (5, 10, 20, 50, 100, 200, 500) if b >= min(longest, 500))
+    title = f"displacements, {pm} pm as long as a cell: A red, B blue"
+    show_image(axes, image, mean.shape[1] * cell_a, title, bar=False)
+    axes.images[0].set_alpha(0.4)
+    for atom, colour in (("A", "crimson"), ("B", "navy")):
+        arrows(axes, mean, names, atom, (cell_a, cell_a), colour, pm)

@@ -56,9 +56,10 @@ def _profile(truth: np.ndarray, prediction: np.ndarray) -> Image.Image:
     low, high = both.min(), max(both.max(), both.min() + 1e-12)
     x = np.linspace(4, _TILE - 4, both.shape[1])
     for line, colour in zip(both, ("black", (178, 24, 43)), strict=True):
-        y = _TILE - 4 - (line - low) / (high - low) * (_TILE - 24)
+        y = _TILE - 4 - (line - low) / (high - low) * (_TILE - 36)
         draw.line(list(zip(x.tolist(), y.tolist(), strict=True)), fill=colour, width=2)
     draw.text((4, 2), "truth black, prediction red", fill="black")
+    draw.text((4, 14), f"{low:.0f} to {high:.0f} V A", fill="black")
     return picture
 
 
@@ -96,7 +97,9 @@ def panel_rows(
                 _coloured(prediction[i], low, high, _COLOURS), side_a
             ),
             f"residual +-{bound:.0f} V A": _coloured(residual, -bound, bound, _SIGNED),
-            "line through the peak": _profile(truth[i], prediction[i]),
+            f"line of {side_a:.0f} A through the peak": _profile(
+                truth[i], prediction[i]
+            ),
         }
         y = _GAP + i * (_TILE + _CAPTION + _GAP)
         for column, (caption, picture) in enumerate(pictures.items()):

@@ -1,6 +1,7 @@
 """What each assumption is worth: halved and doubled."""
 
 import dataclasses
+import textwrap
 
 from parallel.compute_timeline import Timeline
 from parallel.scaling_assumptions import Assumptions, numeric_fields
@@ -8,6 +9,7 @@ from parallel.scaling_model import efficiency
 
 COMPARED = ("coordinator", "bitvector", "static plan")
 FACTORS = (0.5, 2.0)
+_LEAST_PRINTED = 0.5e-4  # half of the last digit of a table in points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +66,19 @@ def sensitivities(
 
 
 def table(found: list[Sensitivity]) -> str:
-    """Prints one line per assumption and factor: change of efficiency in points."""
+    """Prints one line per assumption and factor: change of efficiency in points.
+
+    Those that change nothing that would be printed share the last line.
+    """
     lines = [
         f"{'assumption':26s} {'times':>5s}" + "".join(f"{p:>13s}" for p in COMPARED)
     ]
+    told = {s.name for s in found if max(map(abs, s.change)) >= _LEAST_PRINTED}
     for s in found:
-        changes = "".join(f"{100 * change:+13.2f}" for change in s.change)
-        lines.append(f"{s.name:26s} {s.factor:5g}{changes}")
+        if s.name in told:
+            changes = "".join(f"{100 * change:+13.2f}" for change in s.change)
+            lines.append(f"{s.name:26s} {s.factor:5g}{changes}")
+    # Once each, and in order.
+    if idle := dict.fromkeys(s.name for s in found if s.name not in told):
+        lines.append(textwrap.fill(f"nothing: {', '.join(idle)}", 80))
     return "\n".join(lines)

@@ -3,22 +3,46 @@
 import difflib
 import pathlib
 import re
+from collections.abc import Iterator
 
 from absl import flags
+from ml_collections import ConfigDict
 
 
 def in_one_line(error: Exception) -> str:
     """What is wrong with the command line, and what was meant."""
     if isinstance(error, flags.UnrecognizedFlagError):
-        close = difflib.get_close_matches(error.flagname, list(flags.FLAGS), 1)
-        hint = f"; did you mean --{close[0]}?" if close else ""
-        return f"unknown flag --{error.flagname}{hint}"
+        return f"unknown flag --{error.flagname}{_flag_meant(error.flagname)}"
     text = str(error.args[0] if isinstance(error, KeyError) else error).strip()
     if "Traceback" in text or "Failed loading" in text:
         # The configuration's own error stands last.
         text = re.sub(r"^\w*Error: ", "", text.splitlines()[-1].strip())
         text = f"--config: {text}"
     return _in_our_words(" ".join(text.split()))
+
+
+def _flag_meant(given: str) -> str:
+    """The flag, or the field of the configuration, whose name is nearest."""
+    fields = {}
+    for flag in flags.FLAGS:
+        config = flags.FLAGS[flag].value
+        if isinstance(config, ConfigDict):
+            fields |= {path.split(".")[-1]: path for path in _paths(flag, config)}
+    by_name = fields | {flag: flag for flag in flags.FLAGS}
+    # --optimizer.learning_rate is as much a field as --learning_rate.
+    exact = fields.get(given.split(".")[-1])
+    close = difflib.get_close_matches(given, by_name, 1)
+    meant = exact or (by_name[close[0]] if close else "")
+    return f"; did you mean --{meant}?" if meant else ""
+
+
+def _paths(name: str, value: object) -> Iterator[str]:
+    """Dotted names of all fields of a configuration."""
+    if not isinstance(value, ConfigDict):
+        yield name
+        return
+    for field in value:
+        yield from _paths(f"{name}.{field}", value[field])
 
 
 def _in_our_words(text: str) -> str:

@@ -45,6 +45,7 @@ MISTAKES = {
         "did you mean 'tuned'",
     ),
     "unknown flag": ((DIGITS, "--mood=train"), 2, "did you mean --mode?"),
+    "field without config": ((DIGITS, "--num_steps=3"), 2, "mean --config.num_steps?"),
     "unknown mode": ((DIGITS, "--mode=trian"), 2, "did you mean 'train'"),
     "unknown field": (
         (DIGITS, "--config.model.latentsize=3", "--dry_run"),

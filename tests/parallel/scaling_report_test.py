@@ -18,7 +18,7 @@ from parallel.scaling_calibration import (
 )
 from parallel.scaling_model import efficiency
 from parallel.scaling_report import NUM_DEVICES, curves, report
-from parallel.scaling_sensitivity import FACTORS, sensitivities
+from parallel.scaling_sensitivity import FACTORS, sensitivities, table
 
 DEFAULT = Assumptions()
 
@@ -66,6 +66,16 @@ def test_every_number_is_halved_and_doubled_and_the_weightiest_comes_first():
     assert by_key["jitter", 0.5].efficiency[1] == efficiency(
         "bitvector", 27_600, halved
     )
+
+
+def test_what_changes_nothing_takes_one_line():
+    text, nothing = table(sensitivities(27_600, DEFAULT)).split("nothing: ")
+    rows = [line.split() for line in text.splitlines()[1:]]
+    idle = nothing.replace(",", " ").split()
+    told = [row[0] for row in rows]
+    assert sorted([*told[:: len(FACTORS)], *idle]) == sorted(numeric_fields())
+    assert "jitter" in told
+    assert "tree_arity" in idle  # of a protocol that is not compared
 
 
 def test_the_data_of_the_plot_are_all_protocols_at_all_sizes():
