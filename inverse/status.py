@@ -30,7 +30,7 @@ class Status:
         self._bar.update(1)
 
     def waited(self, seconds: float) -> None:
-        """Counts seconds in which a step waited for its batch."""
+        """Counts seconds in which devices waited for their batch."""
         self._waited += seconds
 
     @contextlib.contextmanager

@@ -16,6 +16,7 @@ from inverse.status import Status
 from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
 from parallel.consensus import require_agreement, require_same_run
+from parallel.device_clock import DeviceClock
 from parallel.errors import RunError
 from parallel.fault_injection import FaultInjector, check_faults
 from parallel.mesh import (
@@ -213,9 +214,10 @@ def _train(config, path, watch, stop, faults) -> dict[str, float]:
         )
         # Closed whatever happens: a thread that still simulates would keep the process
         # from ending.
-        with contextlib.closing(batches):
+        with contextlib.closing(batches), DeviceClock() as clock:
             injector = FaultInjector(faults, path)
-            scores = _take_steps(run, batches, watch, stop, injector)
+            inputs = watch.inputs(injector.inputs(batches), run.first_step, clock=clock)
+            scores = _take_steps(run, inputs, watch, clock, stop, injector)
     if is_first_process():
         print(
             f"pictures: {max(path.glob('panels-*.png'))}\n{run.evaluator.table(scores)}"
@@ -223,13 +225,14 @@ def _train(config, path, watch, stop, faults) -> dict[str, float]:
     return scores
 
 
-def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
+def _take_steps(run: _Run, inputs, watch, clock, stop, faults) -> dict[str, float]:
     """Trains to the end, with all that is done on the way; returns the last scores.
 
     Args:
       run: what is trained.
-      batches: (step, batch).
+      inputs: (steps taken before it, batch).
       watch: is told what is being done.
+      clock: is told what the devices were given.
       stop: says when to end before the last step.
       faults: that are to happen.
 
@@ -239,15 +242,16 @@ def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
     config, setup, train_step = run.config, run.setup, None
     status = Status(run.first_step, config.num_steps, setup.batch_size)
     step_times, scores = StepTimes(watch.time_log), {}
-    start = time.perf_counter()
-    for before, batch in watch.inputs(faults.inputs(batches), run.first_step):
-        status.waited(time.perf_counter() - start)
+    start = time.monotonic()
+    for before, batch in inputs:
+        status.waited(clock.idle_since(start))
         step = before + 1
         if train_step is None:
             with status.paused():
                 train_step = compile_step(config, setup, run.state, batch)
         run.state = faults.before(before, run.state)
         run.state, metrics = train_step(run.state, batch)
+        clock.given(metrics["bad_tensor"])
         run.recovery.see(before, metrics["bad_tensor"])
         status.advance()
         is_last = step == config.num_steps
@@ -279,7 +283,7 @@ def _take_steps(run: _Run, batches, watch, stop, faults) -> dict[str, float]:
                 _save(run, step, watch, faults)
         if request:
             raise Stopped(step, request)
-        start = time.perf_counter()
+        start = time.monotonic()
     status.close()
     return scores
 

@@ -18,7 +18,7 @@ class Phase(enum.StrEnum):
 
     Devices work on while the host prepares: what they still have to do is charged to
     the phase in which the host waits for them, and that is STEP wherever a run looks
-    at its numbers before it scores or saves.
+    at its numbers before it scores or saves, or knows when they were done.
     """
 
     START = "start"  # until the first input is asked for
@@ -75,6 +75,12 @@ class TimeLog:
         # A run goes on from a checkpoint: what comes after it may be done again.
         if is_due or left in (Phase.START, Phase.CHECKPOINT):
             self.flush()
+
+    def charge(self, phase: Phase, seconds: float) -> None:
+        """Says that the last `seconds` of the phase under way were those of `phase`."""
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
+        self._totals[phase] += seconds
+        self._since += seconds
 
     def spent(self, phases: Iterable[Phase]) -> float:
         """Seconds in `phases` so far, the one under way included."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from parallel.device_clock import DeviceClock
 from parallel.exit_codes import LOST
 from parallel.mesh import is_first_process
 from parallel.time_log import Phase, TimeLog
@@ -58,7 +59,11 @@ class Watch:
         self.time_log.now(phase, step)
 
     def inputs(
-        self, batches: Iterable[tuple[int, Any]], first_step: int = 0, stride: int = 1
+        self,
+        batches: Iterable[tuple[int, Any]],
+        first_step: int = 0,
+        stride: int = 1,
+        clock: DeviceClock | None = None,
     ) -> Iterator[tuple[int, Any]]:
         """Yields `batches`, watching both the wait for each and its steps.
 
@@ -66,14 +71,19 @@ class Watch:
           batches: (steps taken before it, batch).
           first_step: steps taken before the first of them.
           stride: steps that are taken with each.
+          clock: knows when devices were done: until then a wait is the step's.
         """
         source, taken, is_first = iter(batches), first_step, True
         while True:
             self.now(Phase.INPUT, taken, is_long=is_first)
+            start = time.monotonic()
             try:
                 before, batch = next(source)
             except StopIteration:
                 return
+            if clock and not is_first:
+                waited = time.monotonic() - start
+                self.time_log.charge(Phase.STEP, waited - clock.idle_since(start))
             phase = Phase.COMPILE if is_first else Phase.STEP
             self.now(phase, before, is_long=is_first)
             yield before, batch
