@@ -1,5 +1,7 @@
 """Scores of distortions with intervals, and the tables that show them."""
 
+import itertools
+
 import numpy as np
 
 from inverse import conformal
@@ -71,6 +73,67 @@ def score_all(evaluator, made: dict[str, Calibrated]) -> tuple[dict, dict]:
             }
         found.append(scores)
     return found[0], found[1]
+
+
+def by_defocus(
+    evaluator, made: dict[str, Calibrated], split: str, edges: list[float]
+) -> list[dict]:
+    """Errors of the network and of the mean for every span of foci.
+
+    Args:
+      evaluator: that has the split.
+      made: "SPLIT/METHOD" -> prediction with error bars.
+      split: that is scored.
+      edges: of the spans, A.
+
+    Returns:
+      {"defocus_a": (low, high), "crystals", "network" and "mean": {target: score}}.
+    """
+    names, found = evaluator.channels.names, []
+    focus, truth = evaluator.splits[split].defocus_a, evaluator.truth[split]
+    for low, high in itertools.pairwise(edges):
+        here = (low <= focus) & (focus < high)
+        part = {
+            who: Calibrated(*(values[..., here, :, :, :] for values in made[label]))
+            for who, label in (
+                ("network", f"{split}/network"),
+                ("mean", f"{split}/mean"),
+            )
+        }
+        found.append(
+            {
+                "defocus_a": (low, high),
+                "crystals": int(here.sum()),
+                **{
+                    who: {
+                        name: score(prediction, part["mean"], truth[here], [channel])
+                        for channel, name in enumerate(names)
+                    }
+                    for who, prediction in part.items()
+                },
+            }
+        )
+    return found
+
+
+def defocus_rows(spans: list[dict], bounds: dict, detectors: str) -> list[str]:
+    """Markdown: in-plane displacements by focus: network, mean, bound with prior."""
+    heads = [
+        f"{what}, {span['defocus_a'][0]:.0f} to {span['defocus_a'][1]:.0f} A"
+        for span in spans
+        for what in ("network", "mean", "bound")
+    ]
+    rows = [f"| target | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    known = bounds["with_prior_rms_by_defocus"]
+    for name in spans[0]["network"]:
+        if not name.startswith("shift") or "_z_" in name:
+            continue
+        cells = []
+        for span, bound in zip(spans, known, strict=True):
+            cells += [_with_interval(span[who][name]) for who in ("network", "mean")]
+            cells.append(f"{bound[detectors][name]:.3g}")
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return rows
 
 
 def left_out(evaluator, params, batch_stats, names: str) -> dict[str, list[float]]:

@@ -7,8 +7,9 @@ Errors are root mean squares over octahedra (A: columns); 95 % intervals by draw
 crystals again. Error bars and fitted columns are calibrated on new crystals of the
 trained compounds, and judged on compounds that were not trained on ("materials") and in
 foci that were not ("settings"). Bounds are read from results/distortion_bounds.json.
-Writes stem_distortion.json (every target, held-out compounds) and
-stem_distortion_splits.json (depth means, pooled by kind, all splits).
+Writes stem_distortion.json (every target, held-out compounds),
+stem_distortion_defocus.json (displacements by focus) and stem_distortion_splits.json
+(depth means, pooled by kind, all splits).
 """
 
 import json
@@ -72,6 +73,21 @@ def main(argv: list[str]) -> None:
             "table": distortion_table.target_rows(single[_SPLIT], bounds, detectors),
         },
     )
+    if bounds:
+        edges = bounds["defocus_edges_a"]
+        spans = distortion_table.by_defocus(evaluator, made, _SPLIT, edges)
+        print(
+            results_file.write(
+                "stem_distortion_defocus",
+                common
+                | {
+                    "title": f"Distortions of held-out compounds {setting}, by focus; "
+                    "Cramer-Rao bounds with a prior",
+                    "spans": spans,
+                    "table": distortion_table.defocus_rows(spans, bounds, detectors),
+                },
+            )
+        )
     lines = (path / "metrics.jsonl").read_text().splitlines()
     print(written)
     written = results_file.write(

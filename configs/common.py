@@ -270,6 +270,7 @@ def distortion_base() -> ml_collections.ConfigDict:
     config.model = model = ml_collections.ConfigDict()
     model.kind = "map"  # or one answer per crop: classes, angles
     model.form = "cells"  # of maps: one token per octahedron; or pixels
+    model.binning = 2  # pixels along x and y that cells see as one
     model.features = 256
     model.num_blocks = 2
     model.dilations = (1, 2, 4, 1, 2, 4)

@@ -21,7 +21,7 @@ def get_config(variant: str = "large") -> ml_collections.ConfigDict:
     config = common.distortion_base()
     if variant == "tuned":
         _make_small(config)
-        config.num_steps = 24_000
+        config.num_steps = 48_000
         config.per_device_batch_size = 64
         config.dataset.num_examples = 5632
         config.optimizer.learning_rate = 5e-4

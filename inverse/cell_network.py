@@ -23,6 +23,7 @@ class CellNetwork(nnx.Module):
         detectors: int,
         of_a: tuple[bool, ...],
         pixels_per_cell: int,
+        binning: int = 1,
         features: int = 256,
         num_blocks: int = 2,
         dtype: jnp.dtype = jnp.float32,
@@ -35,15 +36,19 @@ class CellNetwork(nnx.Module):
             are there. Further channels are not looked at.
           of_a: of each target, whether it belongs to A in the corner of a cell.
           pixels_per_cell: along x and y.
+          binning: pixels, along x and y, that are seen as one; half a cell must be a
+            multiple. What a source of half an Angstrom leaves needs no finer ones, and
+            the matrix has so many fewer weights to tell from noise.
           features: of a token.
           num_blocks: residual blocks.
           dtype: of the computation; parameters are float32.
           rngs: source of the initial values.
         """
         layer = {"dtype": dtype, "rngs": rngs}
-        self.detectors, self.pixels_per_cell = detectors, pixels_per_cell
+        self.detectors, self.binning = detectors, binning
+        self.pixels_per_cell = pixels_per_cell
         self.of_a, self.num_blocks, self.dtype = of_a, num_blocks, dtype
-        fan_in = (4 * pixels_per_cell**2 + 1) * detectors
+        fan_in = (4 * (pixels_per_cell // binning) ** 2 + 1) * detectors
         self.embed = nnx.Linear(fan_in, features, **layer)
         for number in range(num_blocks):
             setattr(self, f"norm_{number}", nnx.LayerNorm(features, **layer))
@@ -59,7 +64,8 @@ class CellNetwork(nnx.Module):
 
     def _patches(self, image: jax.Array) -> jax.Array:
         """The 2 x 2 cells about every octahedron [n, i, j, value]; images repeat."""
-        side, n = self.pixels_per_cell, len(image)
+        side, n = self.pixels_per_cell // self.binning, len(image)
+        image = _binned(image, self.binning)
         rolled = jnp.roll(image, (side // 2, side // 2), (1, 2))
         cells = (image.shape[1] // side, image.shape[2] // side)
         blocks = rolled.reshape(n, cells[0], side, cells[1], side, -1)
@@ -101,6 +107,13 @@ class CellNetwork(nnx.Module):
         mean, raw = jnp.split(jnp.where(of_a, moved, answer), 2, axis=-1)
         bound = _LOG_VARIANCE_BOUND
         return mean, bound * jnp.tanh(raw / bound)
+
+
+def _binned(image: jax.Array, size: int) -> jax.Array:
+    """Sums over size x size pixels, scaled so that white noise stays as strong."""
+    n, height, width, channels = image.shape
+    blocks = image.reshape(n, height // size, size, width // size, size, channels)
+    return blocks.sum((2, 4)) / size
 
 
 def _neighbours(x: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ _POSITIVE = (
     *("dataset.bright_mrad", "dataset.pixels_per_cell", "dataset.gpts_per_cell"),
     *("dataset.tilt_scale_deg", "dataset.shift_scale_pm", "evaluation.num_examples"),
     *(
+        "model.binning",
         "model.features",
         "model.num_blocks",
         "evaluation.every_steps",
@@ -63,6 +64,14 @@ def check(config) -> None:
         refuse("dataset.cells", dataset.cells, "must be even: tilts alternate")
     if dataset.pixels_per_cell % 4:
         refuse("dataset.pixels_per_cell", dataset.pixels_per_cell, "must divide by 4")
+    halves = 2 * config.model.binning
+    if config.model.form == "cells" and dataset.pixels_per_cell % halves:
+        refuse(
+            "model.binning",
+            config.model.binning,
+            f"half of config.dataset.pixels_per_cell={dataset.pixels_per_cell} must "
+            "be a multiple",
+        )
     if not 4 <= dataset.thinnest <= dataset.layers:
         refuse(
             "dataset.thinnest",

@@ -172,7 +172,8 @@ def _hold_out(config, found: dict[str, np.ndarray], key: jax.Array) -> HeldOut:
         for n in range(len(found["side_a"]))
     ]
     images, targets = (np.stack(part) for part in zip(*seen, strict=True))
-    return HeldOut(images, targets, found["side_a"], found["oxide"])
+    others = found["side_a"], found["oxide"], found["defocus_a"][:, 0]
+    return HeldOut(images, targets, *others)
 
 
 def make_evaluator(

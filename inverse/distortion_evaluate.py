@@ -39,12 +39,14 @@ class HeldOut(NamedTuple):
         units; of crops [n, output] or classes [n].
       side_a: of the images [n], A.
       oxide: index among the split's compounds [n].
+      defocus_a: of the probe [n], A.
     """
 
     images: np.ndarray
     targets: np.ndarray
     side_a: np.ndarray
     oxide: np.ndarray
+    defocus_a: np.ndarray
 
 
 class Prediction(NamedTuple):

@@ -45,6 +45,7 @@ def make_module(config, axis_name: str | None) -> Callable[[nnx.Rngs], nnx.Modul
                 detectors=len(IMAGES),
                 of_a=tuple("_A_" in name for name in names),
                 pixels_per_cell=config.dataset.pixels_per_cell,
+                binning=model.binning,
                 features=model.features,
                 num_blocks=model.num_blocks,
                 dtype=dtype,

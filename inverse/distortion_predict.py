@@ -179,6 +179,7 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
             f"config.model.kind={config.model.kind!r}: only maps are predicted of "
             "measured images; train another variant."
         )
+    check_config(config)
     images, detectors, pixel_a = read_images(config, files)
     if config.prediction.oxide and not pixel_a:
         raise ConfigError(
@@ -188,7 +189,6 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     try:
         stack, lattice = _on_cells(config, images, detectors, pixel_a)
     except OtherZoneAxis as error:
-        check_config(config)
         target = make_workdir(workdir) / f"prediction-{images[0].name}.json"
         _write_structure(target, "", {})
         predict_columns(config, target, images, detectors, pixel_a, str(error))

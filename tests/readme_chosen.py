@@ -37,6 +37,7 @@ CHOSEN = {
         "27 Glazer systems to 15 degrees": "what is drawn",
         "displacements to 30 pm": "what is drawn",
         "of 2 x 2 cells and 3 to 5 nm": "what is drawn",
+        "has a slope of 1 pm": "a unit",
         "10^4 electrons per A^2": "what is drawn",
         "(95 % interval; every": "which interval",
         "Intervals of 68 and 95 %": "what the intervals are to hold",

@@ -129,6 +129,8 @@ def _distortions(tables: dict[str, Table]) -> list[str]:
         f"{span(share for _, share in inside)} %",
         *_bounds(tables["distortion_bounds"], one),
         *_beside_the_mean(tables["stem_distortion_splits"], one),
+        *_by_focus(read("stem_distortion_defocus"), read("distortion_bounds")),
+        *_apparent(read("depth_sensitivity")),
         *_classes(tables["tilt_classes"]),
         *_measured(tables["measured_distortions"]),
     ]
@@ -188,11 +190,45 @@ def _beside_the_mean(splits: Table, errors: Table) -> list[str]:
         f"A's {first['A'][0]} of {first['A'][1]} pm and B's {first['B'][0]} of "
         f"{first['B'][1]}, where {first['A'][2]} and {first['B'][2]} are bounds",
         f"{span(better, 1)} times better than the mean",
-        f"and {span(worse, 1)} times worse",
+        f"{span(worse, 1)} times the bounds, which are means over "
+        f"{read('distortion_bounds')['crystals']} crystals",
         f"(about x {rmse('tilt_x_deg', 'materials', 'network')})",
         f"({rmse('A_pm', 'materials', 'peak fit of HAADF')})",
         f"tilt {other[tilt]}, B {other[b]}",
     ]
+
+
+def _by_focus(found: dict, bounds: dict) -> list[str]:
+    """First moments in the first third of the foci and in the last."""
+    said, by_focus = [], bounds["with_prior_rms_by_defocus"]
+    for place in (0, -1):
+        here, bound = found["spans"][place], by_focus[place]["HAADF+ABF+iDPC"]
+        rmse = {
+            ion: [here[who][f"shift_{ion}_x_P1_pm"]["rmse"] for who in _WHO]
+            for ion in "AB"
+        }
+        a, b = (bound[f"shift_{ion}_x_P1_pm"] for ion in "AB")
+        said.append(
+            f"A's {rmse['A'][0]:.2f} of {rmse['A'][1]:.2f} pm and B's "
+            f"{rmse['B'][0]:.2f} of {rmse['B'][1]:.2f} (bounds {a:.2f} and {b:.2f})"
+        )
+    low, high = found["spans"][0]["defocus_a"]
+    return [*said, f"{-high:.0f} to {-low:.0f} A above"]
+
+
+_WHO = ("network", "mean")
+
+
+def _apparent(found: dict) -> list[str]:
+    """Where A seems to stand in HAADF and iDPC, of the foci but the outermost."""
+    said = []
+    for place in (1, -2):
+        crystals = found["apparent_shift"]["A"][place]
+        haadf, _, idpc = (sum(of) / len(crystals) for of in zip(*crystals, strict=True))
+        focus = found["foci_a"][place]
+        where = f"{abs(focus):.0f} A {'above the surface' if focus < 0 else 'below'}"
+        said.append(f"{where}, {haadf:+.2f} pm in HAADF and {idpc:+.2f} in iDPC")
+    return said
 
 
 def _classes(table: Table) -> list[str]:

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,33 @@ def test_a_bound_beside_the_spread_says_what_is_identifiable(bound, says):
         "spread_of_draws": {"B": 2.0},
     }
     assert distortion_table.identifiable("B", bounds, "HAADF") == says
+
+
+def test_errors_by_focus_are_those_of_the_crystals_seen_there():
+    made, blind, truth = predictions(0.5)
+    focus = np.linspace(-30, 30, len(truth), endpoint=False)
+    far = focus >= 0
+    # Beyond 0 the network says the mean.
+    half = np.where(far[:, None, None, None], 0.0, made.mean)
+    evaluator = types.SimpleNamespace(
+        channels=types.SimpleNamespace(names=("shift_A_x_P1_pm", "tilt", "other")),
+        splits={"new": types.SimpleNamespace(defocus_a=focus)},
+        truth={"new": truth},
+    )
+    given = {"new/network": made._replace(mean=half), "new/mean": blind}
+    near, beyond = distortion_table.by_defocus(evaluator, given, "new", [-30, 0, 30])
+    assert near["crystals"] + beyond["crystals"] == len(truth)
+    scores = [part["network"]["shift_A_x_P1_pm"]["of_mean"] for part in (near, beyond)]
+    assert scores == pytest.approx([0.5, 1.0])
+    bounds = {"with_prior_rms_by_defocus": 2 * [{"ABF": {"shift_A_x_P1_pm": 0.7}}]}
+    _, _, row = distortion_table.defocus_rows([near, beyond], bounds, "ABF")
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "shift_A_x_P1_pm"
+    assert cells[3] == cells[6] == "0.7"
+    for cell, part, who in zip(
+        (cells[1], cells[2], cells[4], cells[5]),
+        (near, near, beyond, beyond),
+        2 * ("network", "mean"),
+        strict=True,
+    ):
+        assert cell.startswith(f"{part[who]['shift_A_x_P1_pm']['rmse']:.2f} (")

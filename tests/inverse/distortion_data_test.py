@@ -41,17 +41,24 @@ def test_targets_turned_by_quarters_of_cells_are_those_turned_pixel_by_pixel(
     )
 
 
-def small(of_a=(False, True)) -> CellNetwork:
+def small(of_a=(False, True), binning=1) -> CellNetwork:
     network = CellNetwork(
-        detectors=3, of_a=of_a, pixels_per_cell=4, features=8, rngs=nnx.Rngs(0)
+        detectors=3,
+        of_a=of_a,
+        pixels_per_cell=4,
+        binning=binning,
+        features=8,
+        rngs=nnx.Rngs(0),
     )
     shape = network.head.kernel[...].shape
     network.head.kernel[...] = jax.random.normal(jax.random.key(9), shape)
     return network
 
 
-def test_a_crystal_moved_by_whole_cells_is_answered_alike_but_moved():
-    network, image = small(), jax.random.normal(jax.random.key(0), (2, 24, 16, 6))
+@pytest.mark.parametrize("binning", [1, 2])
+def test_a_crystal_moved_by_whole_cells_is_answered_alike_but_moved(binning):
+    network = small(binning=binning)
+    image = jax.random.normal(jax.random.key(0), (2, 24, 16, 6))
     # Which detectors are there is the same everywhere.
     image = image.at[..., 3:].set(1.0)
     for answer, moved in zip(
@@ -59,6 +66,16 @@ def test_a_crystal_moved_by_whole_cells_is_answered_alike_but_moved():
     ):
         assert answer.shape == (2, 12, 8, 2)  # quarters of cells of 4 pixels
         np.testing.assert_allclose(moved, jnp.roll(answer, (4, -2), (1, 2)), atol=1e-5)
+
+
+def test_of_binned_pixels_only_the_sum_counts():
+    image = jax.random.normal(jax.random.key(0), (1, 16, 16, 6))
+    within = jnp.tile(jnp.array([[1.0, -3.0], [2.0, 0.0]]), (8, 8))[None, ..., None]
+    whole, binned = small(), small(binning=2)
+    assert binned.embed.kernel.shape[0] < whole.embed.kernel.shape[0]
+    for network, is_same in ((whole, False), (binned, True)):
+        answers = [network(x)[0] for x in (image, image.at[..., :3].add(within))]
+        assert np.allclose(*answers, atol=1e-5) is is_same
 
 
 def test_an_a_is_answered_by_the_octahedron_whose_cell_begins_at_it():
