@@ -1,7 +1,8 @@
 """When devices were done with what they were given, without waiting for them."""
 
-import concurrent.futures
 import contextlib
+import queue
+import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -19,22 +20,29 @@ class DeviceClock:
 
     def __init__(self):
         """Starts with nothing given."""
-        self._thread = concurrent.futures.ThreadPoolExecutor(
-            max_workers=1, thread_name_prefix="device-clock"
-        )
-        self._done: concurrent.futures.Future[float] | None = None
+        self._results: queue.SimpleQueue = queue.SimpleQueue()
+        self._given, self._done = 0, (0, time.monotonic())
+        # A daemon: devices that hang must not keep a process from ending.
+        thread = threading.Thread(target=self._follow, name="device-clock", daemon=True)
+        thread.start()
 
     def given(self, result: Any) -> None:
         """Says what devices make last; arrays that nothing else will donate."""
-        self._done = self._thread.submit(_done_at, result)
+        self._given += 1
+        self._results.put((self._given, result))
 
     def idle_since(self, start: float) -> float:
         """Seconds after `start`, of time.monotonic, in which devices did nothing."""
-        if self._done is None:
-            return time.monotonic() - start
-        if not self._done.done():
-            return 0.0
-        return time.monotonic() - max(start, self._done.result())
+        number, at = self._done
+        return 0.0 if number < self._given else time.monotonic() - max(start, at)
+
+    def _follow(self) -> None:
+        while (item := self._results.get()) is not None:
+            number, result = item
+            # What went wrong is the training's to say; the devices are done with it.
+            with contextlib.suppress(Exception):
+                jax.block_until_ready(result)
+            self._done = number, time.monotonic()
 
     def __enter__(self) -> "DeviceClock":
         """Returns itself."""
@@ -46,12 +54,5 @@ class DeviceClock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Lets the thread go; it ends when the devices are done."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _done_at(result: Any) -> float:
-    # What went wrong is the training's to say; the devices are done with it.
-    with contextlib.suppress(Exception):
-        jax.block_until_ready(result)
-    return time.monotonic()
+        """Lets the thread go, which ends when the devices are done."""
+        self._results.put(None)

@@ -1,6 +1,7 @@
 """A wait for devices is theirs, a wait for the input the input's."""
 
 import json
+import threading
 import time
 
 import jax.numpy as jnp
@@ -28,13 +29,22 @@ class Busy:
 def test_devices_are_idle_only_after_they_were_done():
     with DeviceClock() as clock:
         start = time.monotonic()
-        assert clock.idle_since(start - 1) >= 1  # nothing was given
+        time.sleep(0.01)
+        assert clock.idle_since(start) > 0  # nothing was given
         clock.given(Busy(_SECONDS))
         assert clock.idle_since(start) == 0
         time.sleep(2 * _SECONDS)
         done = time.monotonic()
         assert 0 < clock.idle_since(start) <= done - start - _SECONDS + 0.05
         assert clock.idle_since(done) == pytest.approx(0, abs=0.05)
+
+
+def test_devices_that_hang_do_not_keep_a_process():
+    """An interpreter waits at its end for all threads but daemons."""
+    with DeviceClock() as clock:
+        clock.given(Busy(_SECONDS))
+        found = [t for t in threading.enumerate() if t.name == "device-clock"]
+        assert found and all(thread.daemon for thread in found)
 
 
 def test_a_step_that_fails_ends_as_well():
