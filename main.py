@@ -263,7 +263,7 @@ def main(argv: list[str]) -> int:
         return leave(1, line, words)
     except KeyboardInterrupt:
         print(
-            "\nstopped: the same command goes on from the last checkpoint.",
+            "\nstopped: the same command goes on from the last checkpoint, if any.",
             file=sys.stderr,
         )
         return leave(INTERRUPTED)

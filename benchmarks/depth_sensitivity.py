@@ -5,7 +5,8 @@ python -m benchmarks.depth_sensitivity --config=configs/stem_distortion.py:tuned
 Of undistorted crystals, all A or all B are displaced along x, at first rigidly, then
 with a slope along the beam (the first Legendre moment, P1). The change of the image by
 the second is projected on that by the first: where a column of P1 = 1 pm seems to
-stand, in pm. -1: where its entrance half stands at most; 1: where its exit half does.
+stand, in pm. -1 is where its entrance face stands, 1 its exit face; interference may
+carry it further. Of the change, what does not look like a displacement is not counted.
 Detectors that agree tell nothing of the depth, because an image has no other origin.
 """
 
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> None:
     foci = np.linspace(*config.dataset.defocus_a, _FOCI.value)
     layers = sorted({config.dataset.thinnest, config.dataset.layers})
     source_a = float(np.mean(config.dataset.source_rms_a))
-    still = jax.tree.map(jnp.zeros_like, draw_case(config, 0, len(oxides)))
+    still = jax.tree.map(jnp.zeros_like, draw_case(config, 0, (0,)))
     found = {atom: [[] for _ in foci] for atom in "AB"}
     for number in tqdm(range(len(oxides)), unit="compound", disable=None):
         for depth in layers:

@@ -14,7 +14,7 @@ from inverse.distortion_source import (
     tables_of,
 )
 from inverse.simulator.channelling_images import scan_images
-from inverse.simulator.depth_moments import legendre
+from inverse.simulator.depth_moments import polynomials_over
 from inverse.simulator.distorted_crystal import Example, draw_distortions, targets_of
 from inverse.simulator.glazer import glazer_signs
 from inverse.simulator.oxides import load_oxides
@@ -39,6 +39,7 @@ class Case(NamedTuple):
       tilt: amplitudes that belong to them [x, y, z, axis, phase], rad.
       depth: cells along the beam [].
       oxide: index among all compounds [].
+      strain: relative change of the sides [xyz].
       focus_a: of the probe.
       source_a: size of the source.
     """
@@ -47,33 +48,56 @@ class Case(NamedTuple):
     tilt: jax.Array
     depth: jax.Array
     oxide: jax.Array
+    strain: jax.Array
     focus_a: float
     source_a: float
 
 
-def draw_case(config, number: int, num_oxides: int) -> Case:
-    """Draws the `number`-th operating point: all compounds, all thirds of the foci."""
+def held_out_oxides(config) -> tuple[int, ...]:
+    """Numbers, among all compounds, of those that are not trained on."""
+    held = config.dataset.held_out
+    return tuple(n for n, o in enumerate(load_oxides()) if o.formula in held)
+
+
+def third_of(number: int, oxides: tuple[int, ...]) -> int:
+    """Of the span of foci, in which the `number`-th operating point lies."""
+    return number // len(oxides) % THIRDS
+
+
+def draw_case(config, number: int, oxides: tuple[int, ...]) -> Case:
+    """Draws the `number`-th operating point: each oxide, in each third of the foci.
+
+    Args:
+      config: whose crystals, microscope and foci.
+      number: of the point.
+      oxides: numbers among all compounds.
+    """
     settings, dataset = distortion_range(config), config.dataset
     key = jax.random.fold_in(jax.random.key(11), number)
-    *fields, thick, focus, source = jax.random.split(key, 5)
+    *fields, thick, focus, source, strains = jax.random.split(key, 6)
     depth = jax.random.randint(thick, (), settings.thinnest, settings.counts[2] + 1)
     drawn, tilt = draw_distortions(*fields, settings, depth)
-    third = number // num_oxides % THIRDS
+    third = third_of(number, oxides)
     low, high = dataset.defocus_a
     place = (third + float(jax.random.uniform(focus))) / THIRDS
     sizes = dict(zip(("minval", "maxval"), dataset.source_rms_a, strict=True))
+    strain = settings.max_strain * jax.random.uniform(strains, (3,), minval=-1)
     return Case(
-        *(drawn, tilt, depth, jnp.int32(number % num_oxides)),
+        *(drawn, tilt, depth, jnp.int32(oxides[number % len(oxides)]), strain),
         low + (high - low) * place,
         float(jax.random.uniform(source, (), **sizes)),
     )
 
 
+def _profile(counts: tuple[int, int, int], depth: int, moment: int) -> np.ndarray:
+    """One unit of a moment along the beam [z]."""
+    return np.asarray(polynomials_over(depth, moment + 1, counts[2]))[moment]
+
+
 def _direction(name: str, counts, depth: int, tilt_signs: np.ndarray):
     """The field [x, y, z] of one unit of a parameter, and whose it is."""
     kind, what, axis, moment, _ = name.split("_")
-    t = (2 * np.arange(counts[2]) + 1) / depth - 1
-    profile = np.asarray(legendre(3, jnp.asarray(t)))[int(moment[1])]
+    profile = _profile(counts, depth, int(moment[1:]))
     i, j, k = np.indices(counts)
     if kind == "tilt":
         if what == "repeating":
@@ -130,19 +154,24 @@ def make_simulator(config):
         )
         depth, oxide = case.depth, case.oxide
         table = table_of(tables, oxide)
-        crystal = build_crystal(moved, sides[oxide], jnp.zeros(3), depth)
+        crystal = build_crystal(moved, sides[oxide], case.strain, depth)
         positions, numbers = atoms_of(crystal, a_sites[oxide], b_sites[oxide], depth)
         targets = targets_of(case.drawn, case.tilt, depth, settings.num_moments)
         found = Example(positions, numbers, crystal.cell, depth, oxide, targets)
         found, side = on_square(config, table, found), table["side_a"]
         grams = grams_of(config, table, found)
         seen = scan_images(table, grams, nuisances[0], nuisances[1:3] / side, pixels)
-        return _blurred(seen, side, nuisances[3], config.dataset.phonon_rms_a)
+        return blurred(seen, side, nuisances[3], config.dataset.phonon_rms_a)
 
     return jax.jit(signals), np.asarray(tables.side_a)
 
 
-def _blurred(seen, side, source, phonon):
+def blurred(seen, side, source, phonon) -> jax.Array:
+    """Signals [y, x, signal] that repeat after `side`, seen with a source, all in A.
+
+    In a model of unmoved nuclei, what they scatter far is blurred by thermal motion
+    besides, as in `acquisition.record`.
+    """
     index = np.fft.fftfreq(seen.shape[0], 1 / seen.shape[0])
     k2 = (index[:, None] ** 2 + index[None] ** 2)[..., None] / side**2
     rms2 = source**2 + jnp.array([phonon**2, 0, 0, 0]).reshape(1, 1, 4)
@@ -152,10 +181,8 @@ def _blurred(seen, side, source, phonon):
 
 def _fields(counts: tuple[int, int, int], depth: int, atom: str, moment: int) -> dict:
     """One unit of a moment of all atoms of one kind, along x, as `make_simulator`."""
-    t = (2 * np.arange(counts[2]) + 1) / depth - 1
-    profile = np.asarray(legendre(2, jnp.asarray(t)))[moment]
     fields = {kind: np.zeros((1, *counts, 3), np.float32) for kind in "ABO"}
-    fields[atom][0, ..., 0] = profile
+    fields[atom][0, ..., 0] = _profile(counts, depth, moment)
     return fields | {"tilt": np.zeros((1, *counts, 3), np.float32)}
 
 

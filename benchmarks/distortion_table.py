@@ -117,16 +117,16 @@ def by_defocus(
 
 
 def defocus_rows(spans: list[dict], bounds: dict, detectors: str) -> list[str]:
-    """Markdown: in-plane displacements by focus: network, mean, bound with prior."""
+    """Markdown: tilts and in-plane displacements by focus: network, mean, bound."""
     heads = [
         f"{what}, {span['defocus_a'][0]:.0f} to {span['defocus_a'][1]:.0f} A"
         for span in spans
-        for what in ("network", "mean", "bound")
+        for what in ("network", "mean", "best linear")
     ]
     rows = [f"| target | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     known = bounds["with_prior_rms_by_defocus"]
     for name in spans[0]["network"]:
-        if not name.startswith("shift") or "_z_" in name:
+        if name.startswith("shift") and "_z_" in name:
             continue
         cells = []
         for span, bound in zip(spans, known, strict=True):
@@ -168,7 +168,7 @@ def is_told(values: dict) -> bool:
 
 
 def identifiable(name: str, bounds: dict, detectors: str) -> str:
-    """What an image tells at best: the bound with a prior beside the prior's spread."""
+    """What an image tells: the best linear estimate beside the spread of the draws."""
     bound = bounds["with_prior_rms"][detectors].get(name)
     if bound is None:  # defines the origin or the focus
         return "no"
@@ -178,10 +178,10 @@ def identifiable(name: str, bounds: dict, detectors: str) -> str:
 
 def target_rows(found: dict, bounds: dict | None, detectors: str) -> list[str]:
     """Markdown: one target per row, of one split's scores by method and channel."""
-    shown = ["mean", "peak fit", "network of HAADF", "network"]
+    shown = ["mean", "columns", "network of HAADF", "network"]
     rows = [
-        "| target | mean | peak fits, shrunk | network, HAADF alone | network | "
-        "told | 68 / 95 % | bound | bound with prior | identifiable |",
+        "| target | mean | columns, regressed | network, HAADF alone | network | "
+        "told | 68 / 95 % | bound | best linear | identifiable |",
         "|---" * 10 + "|",
     ]
     for name, network in found["network"].items():

@@ -40,14 +40,17 @@ IMAGES = {
 
 
 def verdict(mean: dict[str, dict]) -> dict:
-    """What all targets together say of zero."""
-    against = [n for n, values in mean.items() if not values["consistent_with_zero"]]
-    shares = [values["cells_with_zero_in_95"] for values in mean.values()]
+    """What the targets say of zero that the network sees: others are the training's."""
+    seen = {name: values for name, values in mean.items() if values["seen"]}
+    against = [n for n, values in seen.items() if not values["consistent_with_zero"]]
     return {
+        "seen": list(seen),
+        "targets": len(mean),
         "consistent_with_zero": not against,
         "not_consistent": against,
-        "targets": len(mean),
-        "cells_with_zero_in_95": sum(shares) / len(shares),
+        "cells_with_zero_in_95": {
+            name: values["cells_with_zero_in_95"] for name, values in seen.items()
+        },
     }
 
 
@@ -71,8 +74,9 @@ def predict(config, name: str) -> dict:
 
 def _rows(found: dict[str, dict]) -> list[str]:
     rows = [
-        "| image | target | mean over cells | spread | 68 % | 95 % | zero in 95 % |",
-        "|---" * 7 + "|",
+        "| image | target | mean over cells | spread | 68 % | 95 % | cells not zero | "
+        "seen | zero in 95 % |",
+        "|---" * 9 + "|",
     ]
     for image, summary in found.items():
         for name, values in summary.get("mean", {}).items():
@@ -80,7 +84,9 @@ def _rows(found: dict[str, dict]) -> list[str]:
             said = "yes" if values["consistent_with_zero"] else "no"
             # Rounded first: no minus before a zero.
             cells = " | ".join(f"{round(value, 2) + 0.0:.2f}" for value in numbers)
-            rows.append(f"| {image} | {name} | {cells} | {said} |")
+            away = f"{1 - values['cells_with_zero_in_95']:.0%}"
+            seen = "yes" if values["seen"] else "no"
+            rows.append(f"| {image} | {name} | {cells} | {away} | {seen} | {said} |")
         rows += _column_rows(image, summary)
     return rows
 
@@ -93,12 +99,12 @@ def _column_rows(image: str, summary: dict) -> list[str]:
         name = f"{kind['detector']} columns at {where} of a cell [{summary['unit']}]"
         spread = float(np.hypot(*kind["rms_shift"]) / np.sqrt(2))
         rows.append(
-            f"| {image} | {name} | | {spread:.2f} | {kind['noise_68']:.2f} | | |"
+            f"| {image} | {name} | | {spread:.2f} | {kind['noise_68']:.2f} | | | | |"
         )
     for name, rms in summary.get("detectors_differ", {}).items():
         both = f"{name}, over root 2 [{summary['unit']}]"
         apart = float(np.hypot(*rms) / np.sqrt(2))
-        rows.append(f"| {image} | {both} | | {apart:.2f} | | | |")
+        rows.append(f"| {image} | {both} | | {apart:.2f} | | | | | |")
     return rows
 
 

@@ -263,7 +263,7 @@ def distortion_base() -> ml_collections.ConfigDict:
 
     # Of a measured image, or of several that were recorded at once.
     config.prediction = prediction = ml_collections.ConfigDict()
-    prediction.detectors = "HAADF"  # of each file, in their order, joined by +
+    prediction.detectors = ""  # of each file, in their order, joined by +; empty: HAADF
     prediction.pixel_a = 0.0  # 0: as the file says
     prediction.oxide = ""  # of the mean structure's atoms; empty: none is written
 

@@ -45,7 +45,7 @@ def predict_columns(
     summary = summarise(images, lattice, kinds, pixel_a, notes)
     write_columns(target, summary, kinds)
     shown = dict(zip(detectors, pictures, strict=True))
-    save_png(target.with_suffix(".png"), column_maps(shown, kinds, pixel_a))
+    save_png(target.with_suffix(".png"), column_maps(shown, kinds, pixel_a, notes))
     for note in notes:
         log.warning("with care: %s", note)
     print(f"{target.with_suffix('.csv')}, .json and .png")

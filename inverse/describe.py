@@ -53,6 +53,7 @@ def describe(config, num_devices: int | None = None) -> None:
       config: the whole configuration.
       num_devices: of the run that is described; those of this machine by default.
     """
+    check_config(config)
     print(config)
     describe_plan(config)
     setup = make_setup(config, jax.devices()[:1])

@@ -47,11 +47,12 @@ def check(config) -> None:
         refuse("optimizer.beta", config.optimizer.beta, "must lie within 0 and 1")
     dataset = config.dataset
     known = [oxide.formula for oxide in load_oxides()]
-    if config.prediction.oxide not in ("", *known):
+    check_choices(config, {"prediction.oxide": ("", *known)})
+    if config.prediction.pixel_a < 0:
         refuse(
-            "prediction.oxide",
-            config.prediction.oxide,
-            f"leave it empty or choose one of {', '.join(known)}",
+            "prediction.pixel_a",
+            config.prediction.pixel_a,
+            "must be a size in A, or 0 for that of the file",
         )
     for formula in dataset.held_out:
         if formula not in known:

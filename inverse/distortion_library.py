@@ -17,6 +17,7 @@ from input_pipeline.npz_sizes import require_honest_sizes
 from parallel.errors import RunError
 from parallel.mesh import from_first_process, is_first_process, num_processes
 from parallel.preemption import stop_between_parts
+from parallel.run_log import log
 
 # Fields of the data that change no noise-free image.
 _LATER = {
@@ -46,6 +47,10 @@ def library_name(dataset: dict, seed: int, split: str) -> str:
     return f"{split}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def _file(path: pathlib.Path, start: int, part_size: int) -> pathlib.Path:
+    return path / f"{start:09d}-{part_size}.npz"
+
+
 def open_library(
     path: pathlib.Path,
     make: Callable[[np.ndarray], dict[str, np.ndarray]],
@@ -70,8 +75,14 @@ def open_library(
     path.mkdir(parents=True, exist_ok=True)
     parts = []
     starts = range(0, num, part_size)
+    missing = sum(not _file(path, start, part_size).exists() for start in starts)
+    if missing and is_first_process():
+        log.info(
+            *("%s: %d of %d crystals are simulated, and kept", path.name),
+            *(min(missing * part_size, num), num),
+        )
     for start in tqdm(starts, desc=path.name, unit="part", disable=None):
-        file = path / f"{start:09d}-{part_size}.npz"
+        file = _file(path, start, part_size)
         if from_first_process(float(file.exists())):
             parts.append(_read(file))
             continue

@@ -1,18 +1,12 @@
 """Pictures of distortions: images, arrows of displacements, maps of tilts."""
 
-import io
-
 import numpy as np
-from PIL import Image
 
 from inverse.conformal import Calibrated
+from inverse.figure import add_notes, add_scale_bar, figure_pixels, new_figure
 from inverse.simulator.crystal_images import IMAGES
 
 _TILTS = ("tilt_repeating_z_P0_deg", "tilt_alternating_z_P0_deg")
-_SHORT = {
-    "tilt_repeating_z_P0_deg": "z, in phase",
-    "tilt_alternating_z_P0_deg": "z, out",
-}
 _MAPS = (
     *(*_TILTS, "tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
     *("shift_A_x_P0_pm", "shift_A_y_P0_pm", "shift_B_x_P0_pm", "shift_B_y_P0_pm"),
@@ -21,43 +15,23 @@ _MAPS = (
 _CROP_PM = 100.0
 
 
-def new_figure(width: float, height: float):
-    """An empty figure of that many inches, without a window."""
-    # Here: loading it takes longer than what most commands do before they begin.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def figure_pixels(figure) -> np.ndarray:
-    """Renders a figure, uint8 [y, x, 3]."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
-    stream.seek(0)
-    return np.asarray(Image.open(stream).convert("RGB"))
-
-
 def show_image(
-    axes, image: np.ndarray, side_a: float, title: str, *, bar: bool = True
+    axes, image: np.ndarray, side: float, title: str, *, units: str = "A"
 ) -> None:
-    """Draws an image of `side_a` (width) with a scale bar, unless its size is none."""
-    height = side_a * image.shape[0] / image.shape[1]
+    """Draws an image of width `side` with a scale bar; without `units` it has none."""
+    height = side * image.shape[0] / image.shape[1]
     low, high = np.percentile(image, (0.5, 99.5))
     axes.imshow(
         *(image, "gray"),
         vmin=low,
         vmax=max(high, low + 1e-9),
-        extent=(0, side_a, height, 0),
+        extent=(0, side, height, 0),
         interpolation="nearest",
     )
     axes.set_title(title, fontsize=8)
     axes.set_axis_off()
-    if not bar:
-        return
-    long = max(b for b in (1, 2, 5, 10, 20, 50, 100, 200) if b <= max(side_a / 3, 1))
-    x, y = 0.04 * side_a, height - 0.05 * height
-    axes.plot([x, x + long], [y, y], color="white", linewidth=3, solid_capstyle="butt")
-    axes.text(x, y - 0.03 * height, f"{long} A", color="white", fontsize=7)
+    if units:
+        add_scale_bar(axes, side, height, units)
 
 
 def arrows(
@@ -130,7 +104,12 @@ def crop_panels(
       names: of the channels.
     """
     columns = len(IMAGES) + 2 * len(_TILTS)
-    figure = new_figure(2.2 * columns, 2.3 * len(images))
+    figure = new_figure(2.2 * columns, 2.3 * len(images) + 0.4)
+    figure.suptitle(
+        "A crystal a row. Means over the depth; arrows, A yellow and B cyan, as long "
+        f"as a cell: {_CROP_PM:.0f} pm.",
+        fontsize=9,
+    )
     grid = figure.subplots(len(images), columns, squeeze=False)
     for row, image, side, true, made in zip(
         grid, images, side_a, truth, predicted, strict=True
@@ -145,10 +124,11 @@ def crop_panels(
                 arrows(axes, values, names, atom, cell, colour, _CROP_PM)
         for i, name in enumerate(_TILTS):
             channel = names.index(name)
-            bound = max(float(np.abs(true[..., channel]).max()), 1.0)
+            both = np.stack([true[..., channel], made[..., channel]])
+            bound = max(float(np.abs(both).max()), 1.0)
             for k, (what, values) in enumerate((("true", true), ("predicted", made))):
                 axes = row[len(IMAGES) + 2 * i + k]
-                title = f"tilt {_SHORT[name]} [deg], {what}"
+                title = f"{name.removesuffix('_P0_deg')} [deg],\n{what}"
                 show_map(figure, axes, values[..., channel], bound, title)
     return figure_pixels(figure)
 
@@ -172,6 +152,8 @@ def measured_maps(
     seen: dict[str, bool],
     rim: int,
     detectors: str,
+    notes: list[str],
+    units: str = "A",
 ) -> np.ndarray:
     """Draws what was predicted of a measured image, uint8 [y, x, 3].
 
@@ -179,23 +161,26 @@ def measured_maps(
 
     Args:
       image: on whole cells [y, x].
-      cell_a: side of a cell, A.
+      cell_a: side of a cell.
       made: prediction of the inner cells with error bars [j, i, channel].
       seen: name of each channel -> whether the image tells it.
       rim: cells around the inner ones.
       detectors: that were used.
+      notes: what is to be taken with care, drawn above.
+      units: of the side of a cell.
     """
     rows, columns, names = *made.mean.shape[:2], tuple(seen)
     pixels = image.shape[0] // (rows + 2 * rim)
     inner = image[rim * pixels : -rim * pixels, rim * pixels : -rim * pixels]
-    figure = new_figure(19, 8.2)
-    figure.suptitle(
+    figure = new_figure(19, 8.2 + 0.15 * len(notes))
+    add_notes(
+        figure,
         "Means over the depth. Colours reach to the 95 % interval at least: what could "
         "be zero is pale.",
-        fontsize=9,
+        notes,
     )
     grid = figure.subplots(2, 5)
-    show_image(grid[0, 0], inner, columns * cell_a, detectors)
+    show_image(grid[0, 0], inner, columns * cell_a, detectors, units=units)
     _show_arrows(grid[1, 0], inner, cell_a, made.mean, names)
     for axes, name in zip(grid[:, 1:].ravel(), _MAPS, strict=True):
         channel = names.index(name)
@@ -203,7 +188,8 @@ def measured_maps(
         error_68, error_95 = made.half_width[..., channel].mean(axis=(1, 2))
         bound = max(float(np.abs(values).max()), float(error_95))
         unit = name.rsplit("_", 1)[-1]
-        title = f"{name.rsplit('_', 2)[0]} [{unit}], +- {error_68:.1f} (68 %)"
+        errors = f"+- {error_68:.1f} (68 %), {error_95:.1f} (95 %)"
+        title = f"{name.rsplit('_', 2)[0]} [{unit}], {errors}"
         title += "" if seen[name] else "\nnot seen: as the training drew"
         show_map(figure, axes, values, bound, title)
     return figure_pixels(figure)
@@ -217,7 +203,7 @@ def _show_arrows(axes, image, cell_a: float, mean: np.ndarray, names) -> None:
     )
     pm = next(b for b in (5, 10, 20, 50, 100, 200, 500) if b >= min(longest, 500))
     title = f"displacements, {pm} pm as long as a cell: A red, B blue"
-    show_image(axes, image, mean.shape[1] * cell_a, title, bar=False)
+    show_image(axes, image, mean.shape[1] * cell_a, title, units="")
     axes.images[0].set_alpha(0.4)
     for atom, colour in (("A", "crimson"), ("B", "navy")):
         arrows(axes, mean, names, atom, (cell_a, cell_a), colour, pm)

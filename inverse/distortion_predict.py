@@ -1,10 +1,10 @@
 """From a measured micrograph to maps of distortions with error bars."""
 
 import csv
+import datetime
 import json
 import pathlib
 
-import ase.io
 import numpy as np
 
 from inverse import conformal, distortion_data, distortion_factories
@@ -13,11 +13,12 @@ from inverse.column_predict import predict_columns
 from inverse.conformal import Calibrated
 from inverse.distortion_evaluate import VALIDATION, Evaluator
 from inverse.distortion_pictures import measured_maps
-from inverse.distortion_structure import mean_atoms, odd_size
+from inverse.distortion_structure import odd_size, remove_structure, write_structure
 from inverse.errors import ConfigError, OtherZoneAxis
 from inverse.image_statistics import image_statistics, outside
 from inverse.inference import open_checkpoint
 from inverse.lattice_fit import Lattice, fit_lattice, resample
+from inverse.mean_distortions import average_cells, mean_table
 from inverse.micrograph_files import Micrograph, read_micrograph
 from inverse.simulator.crystal_images import IMAGES
 from inverse.simulator.oxides import load_oxides
@@ -25,22 +26,24 @@ from parallel.metric_writers import save_png
 from parallel.run_log import log
 from parallel.workdir import make_workdir
 
-# A target of which the mean of the training errs hardly more is not seen.
-_BLIND = 0.9
-_STRUCTURES = (".cif", ".xyz")
+# By which a microscope's pixel is let be wrong, of itself.
+_PIXEL_ERROR = 0.03
+# What an image is taken for where config.prediction.detectors does not say.
+_USUAL = "HAADF"
 
 
 def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]:
     """Opens files joined by commas: images, the detector of each, A per pixel."""
-    detectors = config.prediction.detectors.split("+")
-    images = [read_micrograph(file) for file in files.split(",")]
+    paths = files.split(",")
+    detectors = (config.prediction.detectors or _USUAL).split("+")
     are_known = set(detectors) <= set(IMAGES)
-    if not are_known or not len(images) == len(detectors) == len(set(detectors)):
+    if not are_known or not len(paths) == len(detectors) == len(set(detectors)):
         raise ConfigError(
             f"config.prediction.detectors={config.prediction.detectors!r}: must name "
-            f"the detector of each of {len(images)} files, each once, any of "
+            f"the detector of each of {len(paths)} files, each once, any of "
             f"{', '.join(IMAGES)}, joined by +."
         )
+    images = [read_micrograph(*each) for each in zip(paths, detectors, strict=True)]
     if len({found.image.shape for found in images}) > 1:
         shapes = ", ".join(str(found.image.shape) for found in images)
         raise ConfigError(f"--input: images recorded at once differ in size: {shapes}.")
@@ -72,10 +75,18 @@ def warnings_of(
             "the size of a pixel is not known, so the cell cannot be checked: set "
             "config.prediction.pixel_a"
         )
-    elif not 0.97 * min(sides) < cell_a < 1.03 * max(sides):
+    elif not min(sides) < cell_a * (1 + _PIXEL_ERROR) or not (
+        cell_a * (1 - _PIXEL_ERROR) < max(sides)
+    ):
         found.append(
             f"the cell has {cell_a:.3f} A, those of the training "
-            f"{min(sides):.2f} to {max(sides):.2f} A"
+            f"{min(sides):.2f} to {max(sides):.2f} A, {_PIXEL_ERROR:.0%} for the pixel "
+            "let pass: check config.prediction.pixel_a"
+        )
+    if not config.prediction.detectors:
+        found.append(
+            f"config.prediction.detectors does not say which detector: taken for "
+            f"{_USUAL}"
         )
     names = "+".join(name for name in IMAGES if name in detectors)
     if names not in config.dataset.detector_sets:
@@ -88,37 +99,6 @@ def warnings_of(
         there = [image_statistics(x[..., channel], *shape) for x in usual]
         found += [f"{name}: {text}" for text in outside(here, there)]
     return found
-
-
-def mean_structure(
-    made: Calibrated, names: tuple[str, ...], error_of_mean: np.ndarray
-) -> dict[str, dict]:
-    """Means over cells, with the spread over cells and the network's own error.
-
-    Displacements are averaged as they are; tilts that change sign from cell to cell
-    are averaged with the sign of their pattern. The mean's error is that of a cell:
-    what is wrong about an image is wrong about all of its cells. Zero is consistent
-    with the mean where the 95 % interval holds it. Seen is what the network tells
-    better than the mean of its training does, see Evaluator.on_validation.
-    """
-    result = {}
-    rows, columns = np.indices(made.mean.shape[:2])
-    sign = (-1.0) ** (rows + columns)
-    for channel, name in enumerate(names):
-        values = made.mean[..., channel]
-        if name.startswith("tilt_repeating"):
-            values = values * sign
-        mean, half = values.mean(), made.half_width[..., channel]
-        result[name] = {
-            "mean": float(mean),
-            "spread": float(values.std()),
-            "error_68": float(half[0].mean()),
-            "error_95": float(half[1].mean()),
-            "cells_with_zero_in_95": float(np.mean(np.abs(values) <= half[1])),
-            "consistent_with_zero": bool(abs(mean) <= half[1].mean()),
-            "seen": bool(error_of_mean[channel] < _BLIND),
-        }
-    return result
 
 
 def _rim(config, counts: tuple[int, int]) -> int:
@@ -136,35 +116,33 @@ def _rim(config, counts: tuple[int, int]) -> int:
 def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> None:
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines)
-        errors = [f"{name}_error" for name in names]
+        errors = [f"{name}_error_{p}" for p in (68, 95) for name in names]
         writer.writerow(["i", "j", "x_px", "y_px", *names, *errors])
         for j, i in np.ndindex(made.mean.shape[:2]):
             cell = np.array([i, j], float) + rim
             x, y = lattice.places(cell)
-            error = made.half_width[0, j, i]
-            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *error)]
+            errors = made.half_width[:, j, i].ravel()
+            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *errors)]
             writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
 
 
-def _write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[str]:
-    """Writes the mean structure, or removes that of an earlier call; its endings."""
-    if not formula:
-        for ending in _STRUCTURES:
-            target.with_suffix(ending).unlink(missing_ok=True)
-        return []
-    (oxide,) = load_oxides((formula,))
-    means = {name: values["mean"] for name, values in summary["mean"].items()}
-    structure = mean_atoms(means, oxide, summary["cell_a"])
-    for ending in _STRUCTURES:
-        ase.io.write(target.with_suffix(ending), structure)
-    return list(_STRUCTURES)
+def _target(folder: pathlib.Path, images: list[Micrograph]) -> pathlib.Path:
+    names = dict.fromkeys(found.name for found in images)  # one file may hold several
+    return folder / f"prediction-{'+'.join(names)}.json"
+
+
+def _pixel_from(config, pixel_a: float) -> str | None:
+    if config.prediction.pixel_a:
+        return "config.prediction.pixel_a"
+    return "the file" if pixel_a else None
 
 
 def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     """Writes prediction-NAME.csv, .json and .png into `workdir`; returns the second.
 
-    With config.prediction.oxide, also .cif and .xyz of the mean structure; without,
-    those of an earlier call are removed, because they are of other numbers. Of a
+    NAME is that of all files, joined by +. With config.prediction.oxide, also .cif and
+    .xyz of the mean structure; without, those of an earlier call are removed, because
+    they are of other numbers. Of a
     crystal that is not seen along [001], which the network does not know, they hold
     the places of its columns.
 
@@ -189,8 +167,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     try:
         stack, lattice = _on_cells(config, images, detectors, pixel_a)
     except OtherZoneAxis as error:
-        target = make_workdir(workdir) / f"prediction-{images[0].name}.json"
-        _write_structure(target, "", {})
+        target = _target(make_workdir(workdir), images)
+        remove_structure(target)
         predict_columns(config, target, images, detectors, pixel_a, str(error))
         return target
     rim = _rim(config, lattice.counts)
@@ -212,39 +190,34 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
     made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
     channels = distortion_factories.make_channels(config).names
     summary = {
+        "date": datetime.date.today().isoformat(),
         "files": [found.name for found in images],
         "detectors": names,
+        "checkpoint": which,
         "step": trained.step,
+        "oxide": config.prediction.oxide or None,
         "pixel_a": pixel_a or None,
+        "pixel_from": _pixel_from(config, pixel_a),
         "cell_px": spacing,
         "cell_a": spacing * pixel_a or None,
         "cells": list(lattice.counts),
         "columns_off_lattice_px": lattice.residual_px,
+        "rim_cells": rim,
         "warnings": notes,
-        "mean": mean_structure(made, channels, error_of_mean),
+        "mean": average_cells(made, channels, error_of_mean),
     }
-    target = path / f"prediction-{images[0].name}.json"
+    target = _target(path, images)
     target.write_text(json.dumps(summary, indent=1) + "\n")
     _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
-    structures = _write_structure(target, config.prediction.oxide, summary)
-    cell_a = spacing * (pixel_a or 1)
+    structures = write_structure(target, config.prediction.oxide, summary)
+    side, units = (spacing * pixel_a, "A") if pixel_a else (spacing, "pixels")
     shown = stack[..., IMAGES.index(detectors[0])]
     seen = {name: values["seen"] for name, values in summary["mean"].items()}
-    picture = measured_maps(shown, cell_a, made, seen, rim, names)
+    picture = measured_maps(shown, side, made, seen, rim, names, notes, units)
     save_png(target.with_suffix(".png"), picture)
     for note in notes:
         log.warning("with care: %s", note)
     others = ", ".join([".json", *structures])
     print(f"{target.with_suffix('.csv')}, {others} and .png")
-    print(_table(summary["mean"]))
+    print(mean_table(summary["mean"]))
     return target
-
-
-def _table(mean: dict[str, dict]) -> str:
-    lines = [f"{'mean over cells':32s}{'value':>10s}{'spread':>10s}{'+- (68 %)':>10s}"]
-    for name, values in mean.items():
-        shown = (values[which] for which in ("mean", "spread", "error_68"))
-        unseen = "" if values["seen"] else "  not seen: as the training drew"
-        numbers = "".join(f"{value:10.2f}" for value in shown)
-        lines.append(f"{name:32s}{numbers}{unseen}")
-    return "\n".join(lines)

@@ -10,14 +10,11 @@ import numpy as np
 from scipy import ndimage
 
 from inverse.column_fit import fit_columns
-from inverse.errors import ConfigError, OtherZoneAxis
+from inverse.errors import ConfigError
+from inverse.reciprocal_lattice import reciprocal_vectors, require_planes
 
-# Sides of pseudo-cubic cells that may be meant [A].
-_CELL_A = (3.6, 4.3)
 _FOLDED = 32
 _FEWEST_PIXELS = 8  # of a cell
-# Of the strongest spot's power: less is no spot of a square lattice.
-_WEAKEST_PARTNER = 0.02
 # Of a cell, by which columns may miss their lattice.
 _LOOSEST = 0.16
 # Of a cell, by which columns of the training miss the lattice at most.
@@ -79,70 +76,6 @@ def _terms(cells: np.ndarray, counts: tuple[int, int]) -> np.ndarray:
     return np.stack(powers, axis=-1)
 
 
-def power_spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Power [y, x] of an image that does not repeat, and g [y, x, (x, y)], 1/pixel."""
-    window = np.outer(*(np.hanning(n) for n in image.shape))
-    power = np.abs(np.fft.fftshift(np.fft.fft2(window * (image - image.mean())))) ** 2
-    y, x = (np.fft.fftshift(np.fft.fftfreq(n)) for n in image.shape)
-    return power, np.stack(np.meshgrid(x, y), axis=-1)
-
-
-def spot(power: np.ndarray, g: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Middle [(x, y)] of a spot of the power spectrum, to parts of a pixel."""
-    near = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
-    weights = power[near]
-    return (weights[..., None] * g[near]).sum(axis=(0, 1)) / weights.sum()
-
-
-def reciprocal_vectors(image: np.ndarray, pixel_a: float) -> np.ndarray:
-    """Reciprocal vectors [2, (x, y)] of the square cell, 1/pixel.
-
-    The strongest peak and one as long at a right angle span a square lattice: that of
-    the cell, or the one turned by 45 degrees of its (110). With the size of a pixel
-    the length tells which; without, whether there are peaks half-way.
-    """
-    power, g = power_spectrum(image)
-    length = np.hypot(g[..., 0], g[..., 1])
-    allowed = (length > 4 / min(image.shape)) & (length < 0.35)
-    if pixel_a:
-        a, b = (pixel_a / side for side in _CELL_A)
-        allowed = ((length > b) & (length < a)) | (
-            (length > b * 2**0.5) & (length < a * 2**0.5)
-        )
-
-    def strongest(where):
-        return spot(power, g, *np.unravel_index(np.argmax(power * where), power.shape))
-
-    if not (power * allowed).any():
-        raise ConfigError(
-            f"--input: no lattice of {_CELL_A[0]} to {_CELL_A[1]} A is seen with "
-            f"pixels of {pixel_a:.4f} A; set config.prediction.pixel_a."
-        )
-    first = strongest(allowed)
-    size = np.hypot(*first)
-    cosine = np.abs(g @ first) / np.maximum(length * size, 1e-12)
-    across = (cosine < 0.15) & (np.abs(length / size - 1) < 0.12)
-    second = strongest(across)
-    if (power * across).max() < _WEAKEST_PARTNER * (power * allowed).max():
-        raise OtherZoneAxis(
-            f"--input: the image's strongest planes, {1 / size:.1f} pixels apart, have "
-            "none as far apart at a right angle to them: the crystal is not seen along "
-            "[001]."
-        )
-    half = (first + second) / 2
-    if pixel_a:
-        is_110 = size / pixel_a > 2**0.25 / np.sqrt(_CELL_A[0] * _CELL_A[1])
-    else:
-        near = np.hypot(*np.moveaxis(g - half, -1, 0)) < 3 / min(image.shape)
-        far = np.abs(length - np.hypot(*half)) < 3 / min(image.shape)
-        is_110 = power[near].max() > 20 * np.median(power[far])
-    pair = np.stack([half, (first - second) / 2] if is_110 else [first, second])
-    # The one nearer to x first, both pointing forward.
-    order = [0, 1] if abs(pair[0, 0]) > abs(pair[1, 0]) else [1, 0]
-    pair = pair[order]
-    return pair * np.sign([[pair[0, 0]], [pair[1, 1]]])
-
-
 def _brightest(image: np.ndarray, reciprocal: np.ndarray, sign: float) -> np.ndarray:
     """Place of the brightest (sign 1) column in the mean cell, cells [(i, j)]."""
     y, x = np.indices(image.shape) + 0.5
@@ -165,9 +98,13 @@ def fit_lattice(image: np.ndarray, pixel_a: float, *, dark: bool = False) -> Lat
     enough to find columns, then further and further out.
 
     Raises:
-      ConfigError: there is no square lattice, or fewer than 4 x 4 cells of it.
+      ConfigError: there is no square lattice, fewer than 4 x 4 cells of it, or its
+        cell has another size than `pixel_a` says.
     """
-    return refined_lattice(image, reciprocal_vectors(image, pixel_a), dark=dark)
+    found = refined_lattice(image, reciprocal_vectors(image, pixel_a), dark=dark)
+    if pixel_a:
+        require_planes(image, found.vectors, pixel_a)
+    return found
 
 
 def refined_lattice(
@@ -179,8 +116,9 @@ def refined_lattice(
     spacing = np.sqrt(np.abs(np.linalg.det(vectors)))
     if spacing < _FEWEST_PIXELS:
         raise ConfigError(
-            f"--input: a cell has {spacing:.1f} pixels, {_FEWEST_PIXELS} at least are "
-            "needed; record it finer, or check config.prediction.pixel_a."
+            f"--input: a cell, if any is seen, has {spacing:.1f} pixels, "
+            f"{_FEWEST_PIXELS} at least are needed; record it finer, or check "
+            "config.prediction.pixel_a."
         )
     size = np.array(image.shape[::-1])
     # Folded over few cells: slightly wrong vectors would smear the mean cell.

@@ -1,4 +1,4 @@
-"""Reads measured images: npy, tif, png, ser, HDF5; others through rosettasciio."""
+"""Reads measured images: npy, tif, png, ser, HDF5; others by rosettasciio."""
 
 import importlib
 import pathlib
@@ -11,7 +11,7 @@ from inverse.errors import ConfigError
 from inverse.lengths import LENGTHS_A
 from inverse.ser_file import read_ser
 
-_HDF5 = (".h5", ".hdf5")
+_HDF5 = (".h5", ".hdf5", ".hspy")
 _PICTURES = (".tif", ".tiff", ".png")
 _OWN = (".npy", ".ser", *_PICTURES, *_HDF5)
 _LARGEST = 1e15
@@ -32,8 +32,12 @@ class Micrograph(NamedTuple):
     name: str
 
 
-def read_micrograph(path: str) -> Micrograph:
+def read_micrograph(path: str, detector: str = "") -> Micrograph:
     """Reads one image.
+
+    Args:
+      path: of the file.
+      detector: such as "HAADF": of several images in HDF5, that whose title it is.
 
     Raises:
       ConfigError: there is no such file, or it does not hold one image.
@@ -52,7 +56,7 @@ def read_micrograph(path: str) -> Micrograph:
         elif kind in _PICTURES:
             image, pixel_a = _read_picture(file)
         elif kind in _HDF5:
-            image, pixel_a = _read_hdf5(file)
+            image, pixel_a = _read_hdf5(file, detector)
         else:
             image, pixel_a = _read_other(file)
         # At once: half precision overflows in a mean.
@@ -62,7 +66,10 @@ def read_micrograph(path: str) -> Micrograph:
     # The libraries below raise whatever they like at damaged bytes.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConfigError(f"--input={path!r}: cannot be read: {reason}") from error
+        raise ConfigError(
+            f"--input={path!r}: cannot be read: {reason}; is the file whole, and what "
+            "its ending says?"
+        ) from error
     if image.ndim == 3 and 1 in image.shape:
         image = image.reshape([n for n in image.shape if n > 1])
     is_image = image.ndim == 2 and min(image.shape) >= 32 and image.dtype.kind in "buif"
@@ -74,7 +81,9 @@ def read_micrograph(path: str) -> Micrograph:
             "numbers, 32 pixels or more along each side."
         )
     if image.min() == image.max():
-        raise ConfigError(f"--input={path!r}: all pixels are the same.")
+        raise ConfigError(
+            f"--input={path!r}: all pixels are the same; give an image of a crystal."
+        )
     return Micrograph(image, float(pixel_a), file.stem)
 
 
@@ -85,7 +94,7 @@ def _read_picture(file: pathlib.Path) -> tuple[np.ndarray, float]:
     return (image.mean(axis=-1) if image.ndim == 3 else image), 0.0
 
 
-def _read_hdf5(file: pathlib.Path) -> tuple[np.ndarray, float]:
+def _read_hdf5(file: pathlib.Path, detector: str) -> tuple[np.ndarray, float]:
     try:
         import h5py
     except ImportError as error:
@@ -98,9 +107,14 @@ def _read_hdf5(file: pathlib.Path) -> tuple[np.ndarray, float]:
             lambda _, x: found.append(x) if isinstance(x, h5py.Dataset) else None
         )
         images = [x for x in found if sum(n > 1 for n in x.shape) == 2]
+        titled = [x for x in images if detector in x.parent.name.split("/")]
+        images = titled if len(images) > 1 and titled else images
         if len(images) != 1:
             names = ", ".join(x.name for x in images) or "none"
-            raise ValueError(f"holds {len(images)} images ({names}), must be one")
+            raise ValueError(
+                f"holds {len(images)} images ({names}), must be one, or one in a group "
+                f"named as its detector (config.prediction.detectors={detector!r})"
+            )
         if images[0].size > _MOST_PIXELS:
             raise ValueError(f"an image of {images[0].shape} pixels is too large")
         # HyperSpy writes axes as groups with a scale and units.
@@ -118,8 +132,9 @@ def _read_other(file: pathlib.Path) -> tuple[np.ndarray, float]:
         from rsciio import IO_PLUGINS
     except ImportError as error:
         raise ConfigError(
-            f"--input={str(file)!r}: {', '.join(_OWN)} are read as they are; others "
-            "need rosettasciio: pip install rosettasciio."
+            f"--input={str(file)!r}: must end in one of {', '.join(_OWN)}; files of "
+            "microscopes (.dm3, .dm4, .emd, .emi, .mrc) need rosettasciio: pip install "
+            "rosettasciio."
         ) from error
     ending = file.suffix.lower().removeprefix(".")
     for plugin in IO_PLUGINS:
@@ -128,7 +143,10 @@ def _read_other(file: pathlib.Path) -> tuple[np.ndarray, float]:
             (signal,) = reader.file_reader(str(file))[:1]
             axis = signal["axes"][-1]
             return signal["data"], _scale_a(axis["scale"], axis.get("units") or "")
-    raise ValueError(f"rosettasciio reads no .{ending}")
+    raise ConfigError(
+        f"--input={str(file)!r}: must end in one of {', '.join(_OWN)}, or as what "
+        f"rosettasciio reads; it reads no .{ending}."
+    )
 
 
 def _scale_a(scale: float, units: object) -> float:

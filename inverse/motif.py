@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from inverse.errors import ConfigError
-from inverse.lattice_fit import Lattice, power_spectrum, spot
+from inverse.lattice_fit import Lattice
+from inverse.reciprocal_lattice import power_spectrum, spot
 
 _FOLDED = 48  # pixels of the mean cell, along both vectors
 # Of the strongest spot's power and of the mean cell's range: less is noise.

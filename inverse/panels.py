@@ -17,17 +17,12 @@ _BAR_LENGTHS_A = (1, 2, 5, 10, 20, 50, 100)
 
 
 def _coloured(values: np.ndarray, low: float, high: float, colours) -> Image.Image:
-    return _colours_of(values, low, high, colours).resize(
-        (_TILE, _TILE), Image.Resampling.NEAREST
-    )
-
-
-def _colours_of(values: np.ndarray, low: float, high: float, colours) -> Image.Image:
     place = np.clip((values - low) / max(high - low, 1e-12), 0, 1) * (len(colours) - 1)
     channels = [
         np.interp(place, np.arange(len(colours)), colours[:, c]) for c in range(3)
     ]
-    return Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
+    picture = Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
+    return picture.resize((_TILE, _TILE), Image.Resampling.NEAREST)
 
 
 def _add_scale_bar(picture: Image.Image, side_a: float) -> Image.Image:
@@ -106,23 +101,4 @@ def panel_rows(
             x = _GAP + column * (_TILE + _GAP)
             draw.text((x, y), caption, fill="white")
             sheet.paste(picture, (x, y + _CAPTION))
-    return np.asarray(sheet)
-
-
-def map_picture(density: np.ndarray, pixel_a: float) -> np.ndarray:
-    """Draws one map [y, x] in V Å with a scale bar and its range, uint8 [y', x', 3]."""
-    low, high = float(density.min()), float(density.max())
-    scale = max(1, round(2 * _TILE / max(density.shape)))
-    picture = _colours_of(density, low, high, _COLOURS)
-    height, width = (side * scale for side in density.shape)
-    picture = picture.resize((width, height), Image.Resampling.NEAREST)
-    sheet = Image.new("RGB", (width + 2 * _GAP, height + _CAPTION + _GAP), (40, 40, 40))
-    sheet.paste(picture, (_GAP, _CAPTION))
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, 0), f"{low:.0f} to {high:.0f} V A", fill="white")
-    side_a = width / scale * pixel_a
-    length = max(a for a in _BAR_LENGTHS_A if a <= max(side_a / 3, 1))
-    left, y = 2 * _GAP, height + _CAPTION - 10
-    draw.rectangle((left, y, left + length / side_a * width, y + 3), fill="white")
-    draw.text((left, y - 13), f"{length} A", fill="white")
     return np.asarray(sheet)

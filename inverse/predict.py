@@ -10,10 +10,9 @@ from inverse.errors import ConfigError
 from inverse.evaluate import Evaluator
 from inverse.inference import open_checkpoint
 from inverse.measured_scan import MeasuredScan, outside_training
-from inverse.panels import map_picture
 from inverse.scan_files import read_scan
+from inverse.scan_pictures import save_image
 from inverse.tiles import Blend, num_positions, tiles
-from parallel.metric_writers import save_png
 from parallel.run_log import log
 
 
@@ -100,8 +99,12 @@ def predict(config, workdir: str, which: str, file: str) -> pathlib.Path:
         step=trained.step,
         warnings=np.array(warnings, str),
     )
-    picture = map_picture(density, scan.pixel_a)
-    save_png(path.with_suffix(".png"), picture)
+    save_image(
+        *(path.with_suffix(".png"), density, 2 * (scan.pixel_a,), "A"),
+        "projected potential [V A]",
+        notes=[f"outside the training: {warning}" for warning in warnings],
+        colours="viridis",
+    )
     print(
         f"{density.shape[0]} x {density.shape[1]} pixels of {scan.pixel_a:g} Å: {path}"
     )

@@ -3,7 +3,6 @@
 The compiler's own way is one of the candidates: a plan must beat it or step aside.
 """
 
-import math
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from parallel.reduction_plan import ReductionPlan, make_plan
 from parallel.schedule_cost import Machine, Prediction, predict
 
 _MIB = 1 << 20
-_ROUNDING_SECONDS = 1e-9  # of sums over a thousand instructions
 DEFAULT = "compiler's own"
 # Tried with predicted durations as well.
 _ALSO_TOLD = (DEFAULT, "25 MiB", "50 MiB", "optimal")
@@ -61,19 +59,20 @@ class Trial(NamedTuple):
 
     @property
     def exposed_seconds(self) -> float:
-        """By which communication makes the step longer, with all that a plan adds.
+        """Of a step, what lies beyond the least compute of any candidate.
 
-        A plan's own compute holds the packing and unpacking of its groups, and it could
-        hide the last of its communication behind nothing but that: it is judged by the
-        least compute of any candidate. The compiler's own way packs nothing.
+        One measure for all. A way's own compute holds what it adds: the packing and
+        unpacking of groups, fusions that its options forbid. Judged by that, it could
+        hide communication behind nothing but its own waste.
         """
-        if self.candidate.plan is None:
-            return self.prediction.exposed_seconds
         return self.prediction.step_seconds - self.least_seconds
 
     @property
     def hidden_share(self) -> float:
-        """Of the communication that does not make the step longer, from 0 to 1."""
+        """Of the communication that does not make the step longer, from 0 to 1.
+
+        Of a way whose own compute is longer by more than its communication takes, 0.
+        """
         if not self.prediction.communication_seconds:
             return 1.0
         share = 1 - self.exposed_seconds / self.prediction.communication_seconds
@@ -156,10 +155,8 @@ def try_all(
         needs its file again when it is compiled again.
 
     Returns:
-      Trials, best first: what holds before what does not, then what exposes no more
-      communication than the compiler's own way before what does, then by the step.
-      (A shorter step that exposes more owes it to other fusions, of which the replay
-      knows less than of the link.)
+      Trials, best first: what holds before what does not, then by the step, and so
+      by what is exposed of it.
     """
     found = []
     for candidate in every:
@@ -174,28 +171,12 @@ def try_all(
         found.append((candidate, predict(read_program(text), machine), holds))
     least = min(prediction.compute_seconds for _, prediction, _ in found)
     trials = [Trial(*one, least) for one in found]
-    own = [t.exposed_seconds for t in trials if t.candidate.name == DEFAULT]
-    most = min(own, default=math.inf)
-
-    def rank_of(trial):
-        step = trial.prediction.step_seconds
-        return rank(trial.holds, trial.exposed_seconds, step, most)
-
-    return sorted(trials, key=rank_of)
+    return sorted(trials, key=lambda t: rank(t.holds, t.prediction.step_seconds))
 
 
-def rank(
-    holds: bool, exposed_seconds: float, step_seconds: float, most_exposed: float
-) -> tuple:
-    """What ways to reduce are sorted by, see `try_all`; the smallest is kept.
-
-    Args:
-      holds: whether the program does as planned.
-      exposed_seconds: of communication.
-      step_seconds: of the whole step.
-      most_exposed: that the compiler's own way exposes.
-    """
-    return not holds, exposed_seconds > most_exposed + _ROUNDING_SECONDS, step_seconds
+def rank(holds: bool, step_seconds: float) -> tuple[bool, float]:
+    """What ways to reduce are sorted by, see `try_all`; the smallest is kept."""
+    return not holds, step_seconds
 
 
 def table(trials: Sequence[Trial]) -> str:

@@ -22,18 +22,21 @@ def in_one_line(error: Exception) -> str:
 
 
 def _flag_meant(given: str) -> str:
-    """The flag, or the field of the configuration, whose name is nearest."""
-    fields = {}
-    for flag in flags.FLAGS:
-        config = flags.FLAGS[flag].value
-        if isinstance(config, ConfigDict):
-            fields |= {path.split(".")[-1]: path for path in _paths(flag, config)}
-    by_name = fields | {flag: flag for flag in flags.FLAGS}
+    """The flags, or fields of the configuration, whose names are nearest."""
+    paths = [
+        path
+        for flag in flags.FLAGS
+        if isinstance(config := flags.FLAGS[flag].value, ConfigDict)
+        for path in _paths(flag, config)
+    ]
     # --optimizer.learning_rate is as much a field as --learning_rate.
-    exact = fields.get(given.split(".")[-1])
+    for end in (given, given.split(".")[-1]):
+        if meant := [path for path in paths if path.endswith(f".{end}")]:
+            return f"; did you mean --{' or --'.join(meant)}?"
+    by_name = {path.split(".")[-1]: path for path in paths}
+    by_name |= {flag: flag for flag in flags.FLAGS}
     close = difflib.get_close_matches(given, by_name, 1)
-    meant = exact or (by_name[close[0]] if close else "")
-    return f"; did you mean --{meant}?" if meant else ""
+    return f"; did you mean --{by_name[close[0]]}?" if close else ""
 
 
 def _paths(name: str, value: object) -> Iterator[str]:

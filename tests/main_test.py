@@ -18,6 +18,7 @@ from tests.gan.small_run import saved_arrays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGITS = "--config=configs/digits.py:smoke"
+DISTORTION = "--config=configs/stem_distortion.py:smoke"
 
 
 def _run(*arguments):
@@ -46,6 +47,26 @@ MISTAKES = {
     ),
     "unknown flag": ((DIGITS, "--mood=train"), 2, "did you mean --mode?"),
     "field without config": ((DIGITS, "--num_steps=3"), 2, "mean --config.num_steps?"),
+    "field of a section": (
+        (DISTORTION, "--dataset.num_examples=3"),
+        2,
+        "mean --config.dataset.num_examples?",
+    ),
+    "field of several sections": (
+        (DISTORTION, "--num_examples=3"),
+        2,
+        "--config.dataset.num_examples or --config.evaluation.num_examples?",
+    ),
+    "an oxide misspelt": (
+        (DISTORTION, "--config.prediction.oxide=SrTi03", "--dry_run"),
+        2,
+        "did you mean 'SrTiO3'",
+    ),
+    "a negative pixel": (
+        (DISTORTION, "--config.prediction.pixel_a=-1.0", "--dry_run"),
+        2,
+        "config.prediction.pixel_a=-1.0: must be",
+    ),
     "unknown mode": ((DIGITS, "--mode=trian"), 2, "did you mean 'train'"),
     "unknown field": (
         (DIGITS, "--config.model.latentsize=3", "--dry_run"),

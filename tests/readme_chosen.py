@@ -44,7 +44,6 @@ CHOSEN = {
         "foci that were held out (40 to 60 A)": "what is drawn",
         "(27 classes": "the published form",
         "[001]": "a direction",
-        "(68 %:": "which interval",
         "within the 95 % intervals": "which interval",
     },
     REDUCTION: {

@@ -1,6 +1,7 @@
 """What the README's prose has to say in numbers, written from results as they are."""
 
 import re
+import statistics
 
 from benchmarks.results_file import read
 from benchmarks.table import Table
@@ -116,11 +117,14 @@ def _strontium_titanate() -> list[str]:
 
 def _distortions(tables: dict[str, Table]) -> list[str]:
     trained, one = read("stem_distortion"), tables["stem_distortion"]
+    splits = read("stem_distortion_splits")
     together = cell(tables["stem_distortion_splits"], _ALL, "materials", "network")
     together = numbers(together)
     inside = [numbers(row[one.columns.index("68 / 95 %")])[::3] for row in one.rows]
     return [
+        f"{trained['crystals'] * splits['seconds_per_crystal'] / 60:.0f} minutes for "
         f"{trained['crystals']:,} crystals",
+        f"then {splits['training_seconds'] / 60:.0f} minutes for "
         f"{trained['num_steps']:,} steps of {trained['batch_size']} images, "
         f"{trained['energy_ev'] / 1e3:.0f} kV",
         f"of {trained['num_examples']:,} crystals",
@@ -131,6 +135,7 @@ def _distortions(tables: dict[str, Table]) -> list[str]:
         *_beside_the_mean(tables["stem_distortion_splits"], one),
         *_by_focus(read("stem_distortion_defocus"), read("distortion_bounds")),
         *_apparent(read("depth_sensitivity")),
+        *_known(read("known_conditions")),
         *_classes(tables["tilt_classes"]),
         *_measured(tables["measured_distortions"]),
     ]
@@ -170,9 +175,14 @@ def _beside_the_mean(splits: Table, errors: Table) -> list[str]:
         / float(rmse(name, "materials", "network"))
         for name in (tilt, "A_pm", b, "O_pm")
     ]
+    columns = [
+        float(rmse(name, "materials", "columns"))
+        / float(rmse(name, "materials", "network"))
+        for name in (tilt, "A_pm", b, "O_pm")
+    ]
     worse = [
         numbers(cell(errors, "network", target))[0]
-        / float(cell(errors, "bound with prior", target))
+        / float(cell(errors, "best linear", target))
         for target in _TOLD
     ]
     other = {
@@ -182,18 +192,19 @@ def _beside_the_mean(splits: Table, errors: Table) -> list[str]:
     first = {
         ion: [
             cell(errors, column, f"shift_{ion}_x_P1_pm").split(" ")[0]
-            for column in ("network", "mean", "bound with prior")
+            for column in ("network", "mean", "best linear")
         ]
         for ion in "AB"
     }
     return [
         f"A's {first['A'][0]} of {first['A'][1]} pm and B's {first['B'][0]} of "
-        f"{first['B'][1]}, where {first['A'][2]} and {first['B'][2]} are bounds",
+        f"{first['B'][1]} (linear, all else known: {first['A'][2]} and "
+        f"{first['B'][2]})",
         f"{span(better, 1)} times better than the mean",
-        f"{span(worse, 1)} times the bounds, which are means over "
+        f"{span(columns, 1)} times better than the places of columns",
+        f"{span(worse, 1)} times these, which are means over "
         f"{read('distortion_bounds')['crystals']} crystals",
         f"(about x {rmse('tilt_x_deg', 'materials', 'network')})",
-        f"({rmse('A_pm', 'materials', 'peak fit of HAADF')})",
         f"tilt {other[tilt]}, B {other[b]}",
     ]
 
@@ -210,7 +221,7 @@ def _by_focus(found: dict, bounds: dict) -> list[str]:
         a, b = (bound[f"shift_{ion}_x_P1_pm"] for ion in "AB")
         said.append(
             f"A's {rmse['A'][0]:.2f} of {rmse['A'][1]:.2f} pm and B's "
-            f"{rmse['B'][0]:.2f} of {rmse['B'][1]:.2f} (bounds {a:.2f} and {b:.2f})"
+            f"{rmse['B'][0]:.2f} of {rmse['B'][1]:.2f} ({a:.2f} and {b:.2f})"
         )
     low, high = found["spans"][0]["defocus_a"]
     return [*said, f"{-high:.0f} to {-low:.0f} A above"]
@@ -224,11 +235,28 @@ def _apparent(found: dict) -> list[str]:
     said = []
     for place in (1, -2):
         crystals = found["apparent_shift"]["A"][place]
-        haadf, _, idpc = (sum(of) / len(crystals) for of in zip(*crystals, strict=True))
+        haadf, _, idpc = (
+            f"{statistics.mean(of):+.2f} ± {statistics.pstdev(of):.2f}"
+            for of in zip(*crystals, strict=True)
+        )
         focus = found["foci_a"][place]
         where = f"{abs(focus):.0f} A {'above the surface' if focus < 0 else 'below'}"
-        said.append(f"{where}, {haadf:+.2f} pm in HAADF and {idpc:+.2f} in iDPC")
+        said.append(f"{where}, {haadf} pm in HAADF and {idpc} in iDPC")
     return said
+
+
+def _known(found: dict) -> list[str]:
+    """First moments of A by a linear estimate that is told all but the distortions."""
+
+    def error(focus, dose):
+        values = found["errors"][f"{focus} A, 1e{dose}"]["shift_A_x_P1_pm"]
+        return f"{values['rmse']:.2f} of {values['rms']:.2f}"
+
+    above, below, clean = error(-20, 4), error(20, 4), error(20, 7).split(" ")[0]
+    return [
+        f"of {found['oxide']} 20 A above A's {above} pm, 20 A below {below}, there "
+        f"without noise {clean}"
+    ]
 
 
 def _classes(table: Table) -> list[str]:
@@ -243,9 +271,11 @@ def _measured(table: Table) -> list[str]:
     cells = read("measured_distortions")["images"]["strontium_titanate"]["cells"]
     name = "mean over cells"
     tilt = "tilt_repeating_z_P0_deg"
-    b = [f"shift_B_{axis}_P0_pm" for axis in "xy"]
+    b, a = [f"shift_B_{axis}_P0_pm" for axis in "xy"], "shift_A_x_P0_pm"
+    away = "cells not zero"
     cubic = [row for row in table.rows if row[0] == "strontium_titanate"]
-    zero = [row for row in cubic if row[-1] == "yes"]
+    seen = [row for row in cubic if row[-2] == "yes"]
+    zero = [row for row in seen if row[-1] == "yes"]
     columns = [row for row in table.rows if row[0] == "oxide"]
     spread, error = (
         [float(value) for row in columns if (value := row[table.columns.index(column)])]
@@ -253,13 +283,21 @@ def _measured(table: Table) -> list[str]:
     )
     return [
         f"over {cells[0]} x {cells[1]} cells",
-        f"in all {len(zero)} targets" if len(zero) == len(cubic) else "not in all",
+        f"in all {len(zero)} targets of {len(cubic)} that it sees"
+        if len(zero) == len(seen)
+        else "not in all",
         f"scatter by {span(spread[:5], 1)} pm where noise alone makes {span(error, 1)}",
         f"agree to {max(spread[5:]):.1f} pm",
-        f"{cell(table, name, tilt)} degrees",
-        f"{cell(table, '68 %', tilt)}), B "
-        f"{cell(table, name, b[0])} and {cell(table, name, b[1])} pm "
-        f"({cell(table, '68 %', b[0])} and {cell(table, '68 %', b[1])})",
+        "tilt of whatever kind it does not see"
+        if not [row for row in seen if row[1].startswith("tilt")]
+        else f"it sees {cell(table, name, tilt)} degrees",
+        f"B {cell(table, name, b[0])} and {cell(table, name, b[1])} pm "
+        f"(95 %: {cell(table, '95 %', b[0])} and {cell(table, '95 %', b[1])})",
+        f"{cell(table, away, b[0])} and {cell(table, away, b[1])} of the cells".replace(
+            "%", " %"
+        ),
+        f"A {cell(table, name, a)} pm (68 %: {cell(table, '68 %', a)}, 95 %: "
+        f"{cell(table, '95 %', a)})",
     ]
 
 

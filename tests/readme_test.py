@@ -28,7 +28,7 @@ WORDING = {
     "network, HAADF + ABF + iDPC": "network",
     "network, HAADF alone": "network of HAADF",
     "the mean": "mean",
-    "Gaussians fitted to columns of iDPC, shrunk": "peak fit",
+    "places of columns in all three, regressed": "columns",
     "groups of 50 MiB": "50 MiB",
     "groups of 25 MiB, scheduler told": "25 MiB, told",
     "optimal groups, told": "optimal, told",

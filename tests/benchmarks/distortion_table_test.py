@@ -49,7 +49,9 @@ def test_errors_by_focus_are_those_of_the_crystals_seen_there():
     # Beyond 0 the network says the mean.
     half = np.where(far[:, None, None, None], 0.0, made.mean)
     evaluator = types.SimpleNamespace(
-        channels=types.SimpleNamespace(names=("shift_A_x_P1_pm", "tilt", "other")),
+        channels=types.SimpleNamespace(
+            names=("shift_A_x_P1_pm", "shift_B_z_P0_pm", "shift_O_z_P0_pm")
+        ),
         splits={"new": types.SimpleNamespace(defocus_a=focus)},
         truth={"new": truth},
     )

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inverse.column_features import column_shifts
 from inverse.column_fit import fit_columns
-from inverse.distortion_baselines import column_shifts, fit_mean
+from inverse.distortion_baselines import fit_mean
 
 CELL, COUNTS, PIXELS = 3.9, (6, 4), 24
 SAMPLING = CELL / PIXELS

@@ -2,7 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inverse.distortion_baselines import fitted_channels
+from inverse.acquisition import presence
+from inverse.column_features import column_features
 from inverse.distortion_channels import Channels
 from inverse.distortion_targets import TargetMap, to_pixels
 from inverse.simulator.distorted_crystal import Targets
@@ -60,17 +61,16 @@ def test_fitted_oxygens_tell_how_octahedra_turn_about_the_beam():
     heights = np.repeat([1.0, 0.6, 0.35, 0.35], np.prod(COUNTS))
     image = picture(np.concatenate([p.reshape(-1, 2) for p in places]), heights, 0.3)
     images = np.repeat(image[None, ..., None], 3, axis=-1).astype(np.float32)
-    found = fitted_channels(
+    found = column_features(
         images,
-        np.ones(3),
+        presence("ABF"),
         np.array([COUNTS[0] * CELL], np.float32),
         CHANNELS.names,
-        np.full(33, 7.0),
         COUNTS,
     )[0]
 
-    def values(name):
-        return found[..., CHANNELS.names.index(name)]
+    def values(name, way=0):
+        return found[..., CHANNELS.names.index(name), way]
 
     np.testing.assert_allclose(
         values("tilt_repeating_z_P0_deg"), 4.0 * sign.T, atol=0.3
@@ -78,5 +78,10 @@ def test_fitted_oxygens_tell_how_octahedra_turn_about_the_beam():
     for axis, pm in (("x", 6), ("y", -4)):
         np.testing.assert_allclose(values(f"shift_O_{axis}_P0_pm"), pm, atol=1.0)
     np.testing.assert_allclose(values("shift_B_x_P0_pm"), 10, atol=1.0)
-    np.testing.assert_allclose(values("shift_B_x_P1_pm"), 7.0)
+    # A slope along the beam is looked for where its column is, a tilt across nowhere.
+    np.testing.assert_array_equal(values("shift_B_x_P1_pm"), values("shift_B_x_P0_pm"))
+    assert not values("tilt_alternating_x_P0_deg").any()
+    # First moments are proportional to the same.
+    turned = values("tilt_repeating_z_P0_deg", way=1) * sign.T
+    assert turned.min() > 0.5 * turned.max() > 0
     assert PIXELS * COUNTS[1] == image.shape[0]

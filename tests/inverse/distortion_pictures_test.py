@@ -6,7 +6,8 @@ import pytest
 from configs import stem_distortion
 from inverse import distortion_factories
 from inverse.conformal import Calibrated
-from inverse.distortion_pictures import arrows, measured_maps, new_figure
+from inverse.distortion_pictures import arrows, measured_maps
+from inverse.figure import add_scale_bar, figure_pixels, new_figure
 
 NAMES = distortion_factories.make_channels(stem_distortion.get_config("smoke")).names
 
@@ -30,6 +31,28 @@ def test_a_map_of_any_size_of_displacements_is_drawn(size):
     made = Calibrated(mean, mean, np.ones((2, *mean.shape)))
     seen = dict.fromkeys(NAMES, True)
     image = np.random.default_rng(0).normal(size=(6 * 20, 7 * 20))
-    picture = measured_maps(image, 3.9, made, seen, 1, "HAADF")
+    plain, warned = (
+        measured_maps(image, 3.9, made, seen, 1, "HAADF", notes)
+        for notes in ([], ["noise 0.1, in training 0.4 to 0.9"])
+    )
+    # A picture that is passed on still says what is to be taken with care.
+    assert warned.shape[0] > plain.shape[0]
+    picture = warned
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     assert picture.std() > 10
+
+
+@pytest.mark.parametrize("grey", [0.0, 1.0])
+def test_a_scale_bar_is_seen_on_black_and_on_white(grey):
+    figure = new_figure(3, 3)
+    axes = figure.subplots()
+    image = np.full((40, 40), grey)
+    axes.imshow(image, "gray", vmin=0, vmax=1, extent=(0, 12.0, 12.0, 0))
+    axes.set_axis_off()
+    bare = figure_pixels(figure)
+    add_scale_bar(axes, 12.0, 12.0, "A")
+    (line,) = axes.lines
+    assert np.ptp(line.get_xdata()) == 2.0
+    # As long as the bar, in the colour that the image has not.
+    changed = np.abs(figure_pixels(figure).astype(int) - bare).max(axis=-1) > 200
+    assert changed.sum(axis=1).max() > 30

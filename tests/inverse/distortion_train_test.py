@@ -11,6 +11,7 @@ import pytest
 from configs import stem_distortion
 from inverse import distortion_data, distortion_predict, inference, train
 from inverse.conformal import Calibrated
+from inverse.mean_distortions import average_cells, seen_means
 from inverse.setup import make_setup
 from inverse.simulator.coherence import blur_scan
 
@@ -80,13 +81,19 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     summary = json.loads(target.read_text())
     assert summary["cell_a"] == pytest.approx(found["side_a"][0] / 2, rel=5e-3)
     assert any("noise" in text for text in summary["warnings"])
+    # One image is taken for HAADF where nothing is said, and that is said.
+    assert any("prediction.detectors" in text for text in summary["warnings"])
+    assert summary["pixel_from"] == "config.prediction.pixel_a"
     rows = list(csv.DictReader(target.with_suffix(".csv").read_text().splitlines()))
     # What two blocks and a patch see of the opposite rim is not told.
     assert len(rows) == np.prod(np.array(summary["cells"]) - 2 * 3)
-    assert all(float(r["shift_B_x_P0_pm_error"]) > 0 for r in rows)
+    assert all(float(r["shift_B_x_P0_pm_error_95"]) > 0 for r in rows)
     assert target.with_suffix(".png").stat().st_size > 10_000
     structure = ase.io.read(target.with_suffix(".cif"))
     assert structure.get_chemical_formula() == "O24Sr8Ti8"
+    # Nothing was seen: the crystal without distortions, and the file says so.
+    np.testing.assert_allclose(structure.get_scaled_positions() * 4 % 1, 0, atol=1e-4)
+    assert "# not seen, here undistorted" in target.with_suffix(".cif").read_text()
     with config.unlocked():
         config.prediction.oxide = ""
     distortion_predict.predict(
@@ -102,8 +109,10 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
 def test_a_target_is_seen_where_the_network_errs_less_than_the_mean():
     made = Calibrated(np.ones((4, 4, 2)), np.zeros((4, 4, 2)), np.ones((2, 4, 4, 2)))
     names = ("tilt_repeating_z_P0_deg", "shift_B_x_P0_pm")
-    found = distortion_predict.mean_structure(made, names, np.array([0.97, 0.4]))
+    found = average_cells(made, names, np.array([0.97, 0.4]))
     assert [found[name]["seen"] for name in names] == [False, True]
+    # What is not seen is no part of the structure.
+    assert seen_means(found) == {names[0]: 0.0, names[1]: 1.0}
 
 
 def test_devices_see_the_same_batches_as_one(tmp_path, library):

@@ -51,6 +51,25 @@ def test_on_whole_cells_the_strong_columns_stand_in_the_corners():
     assert around_corner > 1.5 * mean[8:12, 8:12].mean() > 2 * mean[:4, 8:12].mean()
 
 
+@pytest.mark.parametrize("b_height", [0.5, 0.95])
+def test_a_pixel_of_twice_the_size_is_told_with_the_right_one(b_height):
+    """Columns are found in the corners of half a cell: a fit alone does not tell."""
+    image, _, _ = measured(size=512, b_height=b_height)
+    with pytest.raises(ConfigError, match=r"prediction\.pixel_a: .* 0\.16\d its"):
+        fit_lattice(image, 2 * PIXEL_A)
+
+
+@pytest.mark.parametrize("b_height", [0.5, 0.95])
+def test_a_pixel_of_half_the_size_is_told(b_height):
+    with pytest.raises(ConfigError, match=r"config\.prediction\.pixel_a"):
+        fit_lattice(measured(size=512, b_height=b_height)[0], PIXEL_A / 2)
+
+
+def test_a_pixel_ten_times_too_large_is_told():
+    with pytest.raises(ConfigError, match=r"config\.prediction\.pixel_a"):
+        fit_lattice(measured(size=512)[0], 10 * PIXEL_A)
+
+
 @pytest.mark.parametrize("pixel_a", [PIXEL_A, 0.0])
 def test_a_crystal_seen_along_110_is_refused(pixel_a):
     image, _, _ = measured(aspect=2**-0.5)
