@@ -137,8 +137,8 @@ MUTATIONS = {
     "another share": (r"\d+ to \d+ % off the", "22 to 26 % off the"),
     "other fakes": ("10,000 fakes", "50,000 fakes"),
     "a number of another place": (
-        r"fitted to HAADF do \(\S+\)",
-        "fitted to it do (3.49)",
+        r"and \S+ to \S+ times better than the places",
+        "and 2.5 to 4.1 times better than the places",
     ),
     "a number more": ("No GPU was at hand", "In 12 ms no GPU was at hand"),
     "a number of another column": (r"(\| `conditional` \|)[^|]*\|([^|]*)", r"\1\2|\2"),
