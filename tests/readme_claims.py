@@ -260,10 +260,17 @@ def _known(found: dict) -> list[str]:
 
 
 def _classes(table: Table) -> list[str]:
-    network, low, high = numbers(cell(table, "network", "materials").replace("-", " "))
+    (network, low, high), usual = (
+        numbers(cell(table, column, "materials").replace("-", " "))
+        for column in ("network", "commonest class")
+    )
+    run = read("tilt_classes")
     return [
-        f"{network:.0f} % ({low:.0f} to {high:.0f}) on held-out compounds",
-        f"chance: {cell(table, 'chance', 'materials')} %",
+        f"{network:.0f} % ({low:.0f} to {high:.0f}) on held-out compounds, where the "
+        f"commonest class has {usual[0]:.0f} % ({usual[1]:.0f} to {usual[2]:.0f}; "
+        f"chance: {cell(table, 'chance', 'materials')} %)",
+        f"{run['num_steps']:,} steps of {run['batch_size']} on {run['crystals']:,} "
+        "crystals",
     ]
 
 
