@@ -25,9 +25,14 @@ def _on_tpu(runs: dict[str, dict]) -> list[str]:
         if link == 25.0
     }
     shorter = 1 - steps[block] / steps[own]
-    resnet = (share("v5p_8", name, 25.0, "resnet50") for name in ("optimal", told, own))
+    resnet = [
+        share(f"{slice_}_8", name, 25.0, "resnet50")
+        for slice_ in ("v5p", "v6e")
+        for name in ("optimal", told, own)
+    ]
     said = (
-        "{} of ResNet-50's at 25 GB/s, the compiler's asynchronous way {}, its own {}"
+        "{} of ResNet-50's at 25 GB/s, the compiler's asynchronous way {}, its own {}; "
+        "on a v6e slice {}, {} and {}"
     )
     return [
         f"hides {share('v5p_8', told, 200.0)} at 200 GB/s and "
