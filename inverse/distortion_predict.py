@@ -75,9 +75,7 @@ def warnings_of(
             "the size of a pixel is not known, so the cell cannot be checked: set "
             "config.prediction.pixel_a"
         )
-    elif not min(sides) < cell_a * (1 + _PIXEL_ERROR) or not (
-        cell_a * (1 - _PIXEL_ERROR) < max(sides)
-    ):
+    elif not (1 - _PIXEL_ERROR) * min(sides) < cell_a < (1 + _PIXEL_ERROR) * max(sides):
         found.append(
             f"the cell has {cell_a:.3f} A, those of the training "
             f"{min(sides):.2f} to {max(sides):.2f} A, {_PIXEL_ERROR:.0%} for the pixel "
