@@ -287,7 +287,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
         _ = _CONFIG.value.workload
         return remaining
     except (flags.Error, ValueError, TypeError, AttributeError, KeyError, OSError) as e:
-        print(f"error: {in_one_line(e)}", file=sys.stderr)
+        print(f"error: {in_one_line(e, argv)}", file=sys.stderr)
         sys.exit(2)
 
 

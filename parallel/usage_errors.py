@@ -3,14 +3,14 @@
 import difflib
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 from ml_collections import ConfigDict
 
 
-def in_one_line(error: Exception) -> str:
-    """What is wrong with the command line, and what was meant."""
+def in_one_line(error: Exception, argv: Sequence[str]) -> str:
+    """What is wrong with the command line `argv`, and what was meant."""
     if isinstance(error, flags.UnrecognizedFlagError):
         return f"unknown flag --{error.flagname}{_flag_meant(error.flagname)}"
     text = str(error.args[0] if isinstance(error, KeyError) else error).strip()
@@ -18,7 +18,7 @@ def in_one_line(error: Exception) -> str:
         # The configuration's own error stands last.
         text = re.sub(r"^\w*Error: ", "", text.splitlines()[-1].strip())
         text = f"--config: {text}"
-    return _in_our_words(" ".join(text.split()))
+    return _unknown_field(text, argv) or _in_our_words(" ".join(text.split()))
 
 
 def _flag_meant(given: str) -> str:
@@ -48,13 +48,26 @@ def _paths(name: str, value: object) -> Iterator[str]:
         yield from _paths(f"{name}.{field}", value[field])
 
 
-def _in_our_words(text: str) -> str:
-    """Rewrites what libraries say of flags."""
+def _unknown_field(text: str, argv: Sequence[str]) -> str | None:
+    """Where on the command line the field stands that the configuration lacks."""
     # Its line end is escaped for a field, and there is none for a section.
     if found := re.search(r"(\w+)\W+n?Did you mean \W*(\w+)\W", text):
-        return f"config has no field {found[1]!r}; did you mean {found[2]!r}?"
-    if found := re.fullmatch(r"\W*(\w+)\W*", text):  # nothing was like it
-        return f"config has no field {found[1]!r}; --dry_run prints all there are"
+        hint = f"did you mean {found[2]!r}?"
+    elif found := re.fullmatch(r"\W*(\w+)\W*", text):  # nothing was like it
+        hint = "--dry_run prints all there are"
+    else:
+        return None
+    field = found[1]
+    for argument in argv:
+        path = argument.lstrip("-").split("=")[0].split(".")
+        if field in path[1:]:
+            above = ".".join(path[: path.index(field, 1)])
+            return f"{argument}: {above} has no field {field!r}; {hint}"
+    return f"config has no field {field!r}; {hint}"
+
+
+def _in_our_words(text: str) -> str:
+    """Rewrites what libraries say of flags."""
     if found := re.search(r"Found (--config\.\S+) in argv before", text):
         return f"{found[1]}: --config=FILE must come before it"
     text = re.sub(r"invalid literal for \w+\(\).*", "must be a whole number", text)

@@ -71,12 +71,12 @@ MISTAKES = {
     "unknown field": (
         (DIGITS, "--config.model.latentsize=3", "--dry_run"),
         2,
-        "did you mean 'latent_size'",
+        "=3: config.model has no field 'latentsize'; did you mean 'latent_size'",
     ),
     "a field like none": (
         (DIGITS, "--config.optimizer.learning_rat=3"),
         2,
-        "no field 'learning_rat'; --dry_run prints all",
+        "=3: config.optimizer has no field 'learning_rat'; --dry_run prints all",
     ),
     "wrong type": ((DIGITS, "--config.num_steps=many", "--dry_run"), 2, "num_steps"),
     "wrong value": (
