@@ -7,8 +7,8 @@ import jax
 
 from inverse import tasks
 from inverse.check_config import check_config
+from inverse.may_change import MAY_CHANGE
 from inverse.setup import Setup, make_setup
-from inverse.train import MAY_CHANGE
 from inverse.train_state import TrainState
 from parallel.mesh import is_first_process
 from parallel.metric_writers import MetricWriter, save_png

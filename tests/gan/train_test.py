@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from configs import digits
-from gan import train
 from gan.check_config import Facts
 from gan.recovery import Recovery
 from gan.setup import make_setup, make_step
 from gan.train import train_and_evaluate
+from gan.training_run import TrainingRun
 from input_pipeline.errors import DataError
 from parallel.checkpoint import Checkpointer
 from parallel.errors import RunError
@@ -122,13 +122,13 @@ def test_a_killed_process_goes_on_and_ends_bit_for_bit_alike(tmp_path):
 def test_who_stops_a_run_does_not_wait_for_its_scores(tmp_path, monkeypatch):
     done = []
     for name in ("save", "score"):
-        real = getattr(train._Run, name)
+        real = getattr(TrainingRun, name)
 
         def noted(run, step, name=name, real=real):
             done.append((name, step))
             return real(run, step)
 
-        monkeypatch.setattr(train._Run, name, noted)
+        monkeypatch.setattr(TrainingRun, name, noted)
     config = small_run_config(6, evaluation__every_steps=2)
     config.checkpoint_every_steps = 2
     with pytest.raises(Stopped):

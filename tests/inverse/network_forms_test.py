@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from configs import stem_density, stem_distortion
-from inverse import dense_block, distortion_data, factories, train
+from inverse import dense_block, distortion_data, factories
 from inverse.convolution import convolve, convolve_on_cpu
+from inverse.may_change import may_change
 from inverse.simulator.distorted_crystal import Targets
+from inverse.training_run import TrainingRun
 from parallel.production_order import program_flops
 
 
@@ -122,7 +124,7 @@ def test_another_number_of_samples_is_told_what_goes_on(statistics, remedy):
     """Where a device normalises its own share, another share is another network."""
     config = _small()
     config.model.batch_statistics = statistics
-    told = train._Run._same_batch(types.SimpleNamespace(config=config), 8)
+    told = TrainingRun._same_batch(types.SimpleNamespace(config=config), 8)
     assert remedy in told
-    may_share = "per_device_batch_size" in train.may_change(config)
+    may_share = "per_device_batch_size" in may_change(config)
     assert may_share == (statistics == "shared")

@@ -109,7 +109,7 @@ def test_a_step_that_a_stop_left_without_scores_is_scored_before_the_next_one(
 @pytest.mark.slow
 def test_a_run_goes_on_on_another_number_of_devices(tmp_path, monkeypatch, caplog):
     """Half the devices take twice the samples each: the same step, other roundings."""
-    monkeypatch.setattr("inverse.train.log.propagate", True)
+    monkeypatch.setattr("inverse.training_run.log.propagate", True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train.train_and_evaluate(_config(6), str(whole))
     train.train_and_evaluate(_config(3), str(parts))
