@@ -14,13 +14,13 @@ from gan.errors import ConfigError
 from input_pipeline.errors import DataError, DataFieldError
 from inverse import describe as inverse_describe
 from inverse import inference as inverse_inference
-from inverse import simulate as inverse_simulate
 from inverse import train as inverse_train
-from inverse.distortion_predict import predict as predict_distortions
+from inverse.density.predict import predict as predict_density
+from inverse.density.write_set import write_set
+from inverse.distortion.predict import predict as predict_distortions
 from inverse.errors import ConfigError as InverseConfigError
-from inverse.predict import predict as predict_density
+from inverse.scan import simulate as inverse_simulate
 from inverse.simulator.errors import SimulatorError
-from inverse.write_set import write_set
 from parallel import compilation_cache, doctor, mesh, run_log
 from parallel.errors import RunError
 from parallel.exit_codes import ERROR, INTERRUPTED, USAGE

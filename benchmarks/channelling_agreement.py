@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import results_file
-from inverse.distortion_source import table_of
+from inverse.distortion.source import table_of
 from inverse.simulator.channelling_images import crystal_grams, scan_images
 from inverse.simulator.channelling_tables import Sampling, make_tables
 from inverse.simulator.coherence import blur_scan

@@ -17,7 +17,7 @@ import statistics
 from absl import app, flags
 
 from benchmarks import results_file
-from inverse.evaluate import SCORES
+from inverse.density.evaluate import SCORES
 
 _TRAINED = flags.DEFINE_list(
     "trained", None, "Workdirs, one of each seed.", required=True

@@ -24,7 +24,7 @@ from benchmarks.distortion_cases import (
     draw_case,
     make_simulator,
 )
-from inverse.distortion_source import distortion_range
+from inverse.distortion.source import distortion_range
 from inverse.simulator.oxides import load_oxides
 
 _CONFIG = config_flags.DEFINE_config_file(

@@ -41,7 +41,7 @@ from benchmarks.distortion_information import (
     spread_of_draws,
     summary,
 )
-from inverse import distortion_factories
+from inverse.distortion import factories as distortion_factories
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/stem_distortion.py:tuned", "Whose crystals and microscope."

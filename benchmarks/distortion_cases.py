@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inverse.distortion_source import (
+from inverse.distortion.source import (
     distortion_range,
     grams_of,
     on_square,

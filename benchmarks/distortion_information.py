@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.distortion_cases import asked, directions
 from benchmarks.fisher import fisher, standard_deviations
-from inverse import distortion_factories
-from inverse.distortion_data import target_of
-from inverse.distortion_source import distortion_range, from_mean_a
+from inverse.distortion import factories as distortion_factories
+from inverse.distortion.data import target_of
+from inverse.distortion.source import distortion_range, from_mean_a
 from inverse.simulator.distorted_crystal import Example, draw_distortions, targets_of
 
 DETECTORS = {

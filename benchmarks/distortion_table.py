@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
-from inverse import conformal
-from inverse.conformal import Calibrated
-from inverse.distortion_evaluate import COLUMNS
-from inverse.distortion_scores import bootstrap_interval
+from inverse.distortion import conformal
+from inverse.distortion.conformal import Calibrated
+from inverse.distortion.evaluate import COLUMNS
+from inverse.distortion.scores import bootstrap_interval
 
 
 def _per_crystal(values: np.ndarray) -> np.ndarray:

@@ -19,10 +19,11 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 from benchmarks import results_file
-from inverse import distortion_data, distortion_factories
-from inverse.acquisition import Acquisition, as_input, presence, record
-from inverse.distortion_source import make_example_fn
-from inverse.distortion_targets import NUM_SYMMETRIES, transform_image
+from inverse.distortion import data as distortion_data
+from inverse.distortion import factories as distortion_factories
+from inverse.distortion.acquisition import Acquisition, as_input, presence, record
+from inverse.distortion.source import make_example_fn
+from inverse.distortion.targets import NUM_SYMMETRIES, transform_image
 from inverse.simulator.crystal_images import IMAGES
 from inverse.simulator.distorted_crystal import Targets
 from inverse.simulator.oxides import load_oxides

@@ -6,8 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from inverse.convolution import convolve, convolve_on_cpu, kernel_gradient_by_inputs
-from inverse.models import level_sides_and_blocks
+from inverse.density.convolution import (
+    convolve,
+    convolve_on_cpu,
+    kernel_gradient_by_inputs,
+)
+from inverse.density.models import level_sides_and_blocks
 from parallel.compiler_options import convolution_options
 
 

@@ -18,8 +18,8 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import results_file
-from inverse import distortion_predict
-from inverse.column_map import place_text
+from inverse.distortion import predict as distortion_predict
+from inverse.micrograph.column_map import place_text
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/stem_distortion.py:tuned", "That was trained."

@@ -22,9 +22,9 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from benchmarks import distortion_table, results_file
-from inverse import data, tasks
-from inverse.distortion_source import TRAIN
+from inverse import tasks
 from inverse.inference import open_checkpoint
+from inverse.split_examples import TRAIN, make_examples_at
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/stem_distortion.py:tuned", "That was trained."
@@ -44,7 +44,7 @@ def training_seconds(workdir: pathlib.Path) -> float:
 
 def seconds_per_crystal(config, setup, source, parts: int = 3) -> float:
     """What a crystal of the training takes to simulate here, in all its foci."""
-    make = data.make_examples_at(setup, source, TRAIN, lambda example: example)
+    make = make_examples_at(setup, source, TRAIN, lambda example: example)
     low = np.arange(16 * setup.mesh.size, dtype=np.uint32)
     numbers = np.stack([np.zeros_like(low), low], axis=-1)
     jax.block_until_ready(make(numbers))

@@ -31,6 +31,7 @@ from benchmarks.layer_layouts import (
 from benchmarks.peer_process import PeerProcess, start_all
 from inverse import factories
 from inverse.check_config import check_config
+from inverse.density.factories import input_channels
 from inverse.setup import make_setup, make_step
 from parallel.compiler_options import convolution_options
 from parallel.production_order import program_flops
@@ -115,7 +116,7 @@ def _peer(config, *more: str) -> PeerProcess:
     model = config.model
     command = [_TORCH.value, str(_PEER), *more]
     for name, value in {
-        "channels": factories.input_channels(config),
+        "channels": input_channels(config),
         "growth": model.growth,
         "kernel_size": model.kernel_size,
         "bottleneck": model.layers_bottleneck,

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks import results_file
 from benchmarks.crystals import strontium_titanate_cell
-from inverse.ser_file import read_ser
+from inverse.micrograph.ser_file import read_ser
 from inverse.simulator import coherence, detector, phonons, probe, slices
 from inverse.simulator.grid import Grid
 from inverse.simulator.multislice import multislice_planes, propagator, transmission

@@ -2,8 +2,9 @@
 
 import jax
 
-from inverse import factories, memory
+from inverse import factories
 from inverse.check_config import check_config
+from inverse.density import memory
 from inverse.setup import make_setup
 from parallel import scaling_report
 from parallel.compiler_options import compiler_options

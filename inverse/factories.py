@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from inverse import convolution, dense_block, distortion_factories, losses, optimizer
-from inverse.models import FCDenseNet
-from inverse.normalisation import Normalisation
-from inverse.scan import Scan
+from inverse import optimizer
+from inverse.density import factories as density
+from inverse.density import losses
+from inverse.distortion import factories as distortion
 from parallel.link_cost import LinkCost
 from parallel.production_order import Gradient
 from parallel.reduction_plan import ReductionPlan, make_plan
@@ -56,12 +55,8 @@ class Network(NamedTuple):
         return prediction, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
-def input_channels(config) -> int:
-    """Channels of what the network sees: one per probe position, or per bin."""
-    dataset, model = config.dataset, config.model
-    if dataset.layout == "positions":
-        return dataset.bins**2
-    return model.channels
+def _task(config):
+    return {"density": density, "distortion": distortion}[config.task]
 
 
 def make_network(
@@ -82,10 +77,10 @@ def make_network(
     """
     cost = losses.absolute
     if config.task == "distortion":
-        make = distortion_factories.make_module(config, axis_name)
-        cost = distortion_factories.make_loss_fn(config)
+        make = distortion.make_module(config, axis_name)
+        cost = distortion.make_loss_fn(config)
     else:
-        make = _make_dense(
+        make = density.make_module(
             config, axis_name, remat, platform or config.machine.platform
         )
     graphdef, params, batch_stats = nnx.split(
@@ -95,47 +90,9 @@ def make_network(
     return Network(make, graphdef, *shapes, axis_name, cost)
 
 
-def _make_dense(
-    config, axis_name: str | None, remat: bool, platform: str
-) -> Callable[[nnx.Rngs], FCDenseNet]:
-    model, on_cpu = config.model, platform == "cpu"
-    # Half precision would lose in the sums over sources.
-    by_source = on_cpu and model.dtype == "float32"
-
-    def make(rngs: nnx.Rngs) -> FCDenseNet:
-        return FCDenseNet(
-            channels=input_channels(config),
-            growth=model.growth,
-            kernel_size=model.kernel_size,
-            layers_down=tuple(model.layers_down),
-            layers_bottleneck=model.layers_bottleneck,
-            layers_up=tuple(model.layers_up),
-            upsampling=model.upsampling,
-            dropout=model.dropout,
-            remat=remat,
-            axis_name=axis_name,
-            convolve=convolution.convolve_on_cpu if on_cpu else convolution.convolve,
-            dense_outputs=(
-                dense_block.source_by_source
-                if by_source
-                else dense_block.layer_by_layer
-            ),
-            dtype=jnp.dtype(model.dtype),
-            rngs=rngs,
-        )
-
-    return make
-
-
 def make_loss_fn(config) -> Callable[..., jax.Array]:
     """Returns (prediction, truth, step) -> cost of every pixel."""
-    settings = config.optimizer
-    if config.task == "distortion":
-        return distortion_factories.make_loss_fn(config)
-    huber = losses.shrinking_huber(
-        settings.huber_start, settings.huber_end, config.num_steps
-    )
-    return {"l1": losses.l1, "mse": losses.mse, "huber": huber}[settings.loss]
+    return _task(config).make_loss_fn(config)
 
 
 def make_optimizer(config) -> tuple[optax.GradientTransformation, optax.Schedule]:
@@ -162,20 +119,6 @@ def make_optimizer(config) -> tuple[optax.GradientTransformation, optax.Schedule
     return made, schedule
 
 
-def make_normalisation(config, scan: Scan) -> Normalisation:
-    """Returns the constants between physical units and the network's."""
-    dataset = config.dataset
-    return Normalisation(
-        dataset.layout,
-        scan.positions,
-        dataset.bins,
-        dataset.intensity,
-        dataset.pattern_scale,
-        dataset.density_mean_va,
-        dataset.density_scale_va,
-    )
-
-
 def make_loss(network: Network) -> Callable[..., jax.Array]:
     """Returns loss(params, batch_stats, input, target), the mean of `network.cost`."""
 
@@ -188,14 +131,7 @@ def make_loss(network: Network) -> Callable[..., jax.Array]:
 
 def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
     """Shapes of one device's (input [n, y, x, c], target [n, y, x] or as it has it)."""
-    if config.task == "distortion":
-        return distortion_factories.batch_shapes(config)
-    n, side = config.per_device_batch_size, config.model.image_size
-    patterns = (n, side, side, input_channels(config))
-    return (
-        jax.ShapeDtypeStruct(patterns, jnp.dtype(config.model.dtype)),
-        jax.ShapeDtypeStruct(patterns[:-1], jnp.float32),
-    )
+    return _task(config).batch_shapes(config)
 
 
 def link_cost(config, step_flops: float) -> LinkCost:

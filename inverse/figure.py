@@ -56,3 +56,22 @@ def add_scale_bar(axes, width: float, height: float, units: str) -> None:
     )
     label = {"color": "white", "fontsize": 8, "va": "bottom", "path_effects": edge}
     axes.text(x, y - 0.03 * height, f"{length:g} {units}", **label)
+
+
+def show_image(
+    axes, image: np.ndarray, side: float, title: str, *, units: str = "A"
+) -> None:
+    """Draws an image of width `side` with a scale bar; without `units` it has none."""
+    height = side * image.shape[0] / image.shape[1]
+    low, high = np.percentile(image, (0.5, 99.5))
+    axes.imshow(
+        *(image, "gray"),
+        vmin=low,
+        vmax=max(high, low + 1e-9),
+        extent=(0, side, height, 0),
+        interpolation="nearest",
+    )
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
+    if units:
+        add_scale_bar(axes, side, height, units)

@@ -7,7 +7,8 @@ import jax
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from inverse import factories, memory
+from inverse import factories
+from inverse.density import memory
 from inverse.errors import ConfigError
 from inverse.factories import Network
 from inverse.train_state import TrainState, create_train_state

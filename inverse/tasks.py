@@ -4,7 +4,10 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from inverse import data, distortion_data, distortion_scores, evaluate
+from inverse.density import data as density_data
+from inverse.density import evaluate
+from inverse.distortion import data as distortion_data
+from inverse.distortion import scores as distortion_scores
 
 SMALLER_IS_BETTER = (*evaluate.SMALLER_IS_BETTER, *distortion_scores.SMALLER_IS_BETTER)
 
@@ -33,7 +36,11 @@ def task_of(config) -> Task:
             distortion_data.make_evaluator,
         )
     return Task(
-        data.open_source,
-        lambda config, setup, source, _: data.make_batches(config, setup, source),
-        lambda config, setup, source, _: data.make_evaluator(config, setup, source),
+        density_data.open_source,
+        lambda config, setup, source, _: density_data.make_batches(
+            config, setup, source
+        ),
+        lambda config, setup, source, _: density_data.make_evaluator(
+            config, setup, source
+        ),
     )

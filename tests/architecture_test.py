@@ -22,6 +22,14 @@ CROSSING = {
     *("ppermute", "psum_scatter", "all_to_all", "shard_map", "pmap"),
     *("process_index", "process_count", "distributed", "multihost_utils", "orbax"),
 }
+# Rooms within inverse/, and which others each may know.
+WINGS = {
+    "density": {"scan", "simulator"},
+    "distortion": {"micrograph", "simulator"},
+    "scan": {"simulator"},
+    "micrograph": set(),
+    "simulator": set(),
+}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets"}
 DEFAULTS = r"config[\w.]*\.get\(|getattr\(\s*config[\w.]*,[^(),]*,"
 PLACES = re.compile(r"(?<![\w.])/(?:root|work|tmp|home|Users)/")
@@ -77,6 +85,20 @@ def breaches(room: str, name: str, source: str) -> list[str]:
     if source.count("\n") > LONGEST:
         found.append(f"is longer than {LONGEST} lines")
     return found
+
+
+def wing_breaches(wing: str, source: str) -> list[str]:
+    """Lists what a file of inverse/`wing` imports of wings that it must not know."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "inverse":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= set(node.module.split(".")[1:2]) & WINGS.keys()
+            if wing == "simulator" and node.module.startswith("inverse."):
+                found |= set(node.module.split(".")[1:2])
+    forbidden = found if wing == "simulator" else found & WINGS.keys()
+    return sorted(forbidden - WINGS[wing] - {wing})
 
 
 def _modules_outside_functions(node: ast.AST) -> set[str]:
@@ -177,6 +199,30 @@ def test_each_rule_bites(room, name, source, breach):
 )
 def test_no_rule_bites_what_is_allowed(room, name, source):
     assert breaches(room, name, source) == []
+
+
+@pytest.mark.parametrize(
+    "path", _tracked("inverse/*/*.py"), ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_every_wing_of_inverse_knows_what_it_may(path):
+    assert wing_breaches(path.parent.name, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("wing", "source", "breach"),
+    [
+        ("density", "from inverse.distortion.data import x", ["distortion"]),
+        ("distortion", "from inverse import density", ["density"]),
+        ("scan", "from inverse.density import data", ["density"]),
+        ("micrograph", "from inverse.simulator import probe", ["simulator"]),
+        ("simulator", "from inverse.errors import ConfigError", ["errors"]),
+        ("simulator", "from inverse.simulator.grid import Grid", []),
+        ("distortion", "from inverse.micrograph.files import x", []),
+        ("density", "from inverse import factories", []),
+    ],
+)
+def test_a_wing_that_knows_too_much_is_told(wing, source, breach):
+    assert wing_breaches(wing, source) == breach
 
 
 def test_no_tracked_file_names_a_place_on_a_machine():

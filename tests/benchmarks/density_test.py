@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.density import seconds_of, table_of
-from inverse.evaluate import SCORES
+from inverse.density.evaluate import SCORES
 
 
 def test_every_method_and_split_has_a_row_and_what_was_not_run_has_none():

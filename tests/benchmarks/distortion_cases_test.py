@@ -18,8 +18,9 @@ from benchmarks.distortion_cases import (
     third_of,
 )
 from configs import stem_distortion
-from inverse import distortion_data, distortion_factories
-from inverse.distortion_source import distortion_range
+from inverse.distortion import data as distortion_data
+from inverse.distortion import factories as distortion_factories
+from inverse.distortion.source import distortion_range
 from inverse.simulator.distorted_crystal import targets_of
 from inverse.simulator.glazer import rotations
 from inverse.simulator.oxides import load_oxides

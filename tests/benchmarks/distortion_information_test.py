@@ -14,7 +14,7 @@ from benchmarks.distortion_information import (
     summary,
 )
 from configs import stem_distortion
-from inverse import distortion_factories
+from inverse.distortion import factories as distortion_factories
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import distortion_table
-from inverse.conformal import Calibrated
+from inverse.distortion.conformal import Calibrated
 
 
 def predictions(gain: float):

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from configs import stem_density
-from inverse.distortion_library import _read as _read_part
+from inverse.density.set_description import describe_set, require_same_examples
+from inverse.distortion.library import _read as _read_part
 from inverse.errors import ConfigError
-from inverse.micrograph_files import read_micrograph
-from inverse.scan_files import read_scan
-from inverse.set_description import describe_set, require_same_examples
+from inverse.micrograph.files import read_micrograph
+from inverse.scan.files import read_scan
 from inverse.simulator.errors import SimulatorError
 from inverse.simulator.specimen import read_structure
 from parallel.errors import RunError
@@ -130,7 +130,7 @@ def test_what_a_stored_set_says_of_itself(tmp_path):
 _READ_HDF5 = """
 import pathlib, sys
 from inverse.errors import ConfigError
-from inverse.scan_files import read_scan
+from inverse.scan.files import read_scan
 refused = 0
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.h5")):
     try:

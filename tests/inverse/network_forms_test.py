@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from configs import stem_density, stem_distortion
-from inverse import dense_block, distortion_data, factories
-from inverse.convolution import convolve, convolve_on_cpu
+from inverse import factories
+from inverse.density import dense_block
+from inverse.density import factories as density_factories
+from inverse.density.convolution import convolve, convolve_on_cpu
+from inverse.distortion import data as distortion_data
 from inverse.may_change import may_change
 from inverse.simulator.distorted_crystal import Targets
 from inverse.training_run import TrainingRun
@@ -37,10 +40,12 @@ def test_the_form_is_that_of_the_devices(
     monkeypatch, platform, dtype, dense_outputs, convolution
 ):
     asked = []
-    monkeypatch.setattr(factories, "FCDenseNet", lambda **given: asked.append(given))
+    monkeypatch.setattr(
+        density_factories, "FCDenseNet", lambda **given: asked.append(given)
+    )
     config = _small()
     config.model.dtype = dtype
-    factories._make_dense(config, None, False, platform)(None)
+    density_factories.make_module(config, None, False, platform)(None)
     assert asked[0]["dense_outputs"] is dense_outputs
     assert asked[0]["convolve"] is convolution
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from configs import stem_density
-from inverse import data, inference, train
-from inverse.normalisation import Normalisation
+from inverse import inference, train
+from inverse.density import data
+from inverse.density.normalisation import Normalisation
 from inverse.setup import make_setup
 from parallel.best_checkpoint import BestCheckpoint
 from parallel.checkpoint import Checkpointer
@@ -16,7 +17,7 @@ from parallel.errors import RunError
 from parallel.fault_injection import parse_faults
 from parallel.reduction_plan import ReductionPlan
 from parallel.survival import Survival
-from tests.inverse import phase_objects
+from tests.inverse.density import phase_objects
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Density from diffraction patterns: network, examples, scores, prediction."""

@@ -1,0 +1,1 @@
+"""Distortions of perovskites from one image: networks, examples, scores, maps."""

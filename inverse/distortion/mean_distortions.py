@@ -1,0 +1,67 @@
+"""Distortions of a measured crystal, averaged over its cells, with what they mean."""
+
+import numpy as np
+
+from inverse.distortion.conformal import Calibrated
+
+# A target of which the mean of the training errs hardly more is not seen.
+_BLIND = 0.9
+_HEADS = ("value", "spread", "+- (68 %)", "+- (95 %)", "not 0")
+
+
+def average_cells(
+    made: Calibrated, names: tuple[str, ...], error_of_mean: np.ndarray
+) -> dict[str, dict]:
+    """Means over cells, with the spread over cells and the network's own error.
+
+    Displacements are averaged as they are; tilts that change sign from cell to cell
+    are averaged with the sign of their pattern. The mean's error is that of a cell:
+    what is wrong about an image is wrong about all of its cells. Zero is consistent
+    with the mean where the 95 % interval holds it. Seen is what the network tells
+    better than the mean of its training does, see Evaluator.on_validation.
+
+    Args:
+      made: prediction of all cells with error bars [j, i, channel], degrees and pm.
+      names: of the channels.
+      error_of_mean: of each channel, the network's error over that of the mean.
+    """
+    result = {}
+    rows, columns = np.indices(made.mean.shape[:2])
+    sign = (-1.0) ** (rows + columns)
+    for channel, name in enumerate(names):
+        values = made.mean[..., channel]
+        if name.startswith("tilt_repeating"):
+            values = values * sign
+        mean, half = values.mean(), made.half_width[..., channel]
+        result[name] = {
+            "mean": float(mean),
+            "spread": float(values.std()),
+            "error_68": float(half[0].mean()),
+            "error_95": float(half[1].mean()),
+            "cells_with_zero_in_95": float(np.mean(np.abs(values) <= half[1])),
+            "consistent_with_zero": bool(abs(mean) <= half[1].mean()),
+            "seen": bool(error_of_mean[channel] < _BLIND),
+        }
+    return result
+
+
+def seen_means(mean: dict[str, dict]) -> dict[str, float]:
+    """Means by target, 0 of those that the image does not show."""
+    return {name: v["mean"] if v["seen"] else 0.0 for name, v in mean.items()}
+
+
+def mean_table(mean: dict[str, dict]) -> str:
+    """Lays out what `average_cells` returns, a line per target."""
+    heads = "".join(f"{head:>10s}" for head in _HEADS)
+    lines = [f"{'mean over cells':32s}{heads}"]
+    for name, values in mean.items():
+        shown = (values[k] for k in ("mean", "spread", "error_68", "error_95"))
+        unseen = "" if values["seen"] else "  not seen: as the training drew"
+        numbers = "".join(f"{value:10.2f}" for value in shown)
+        away = f"{1 - values['cells_with_zero_in_95']:10.0%}"
+        lines.append(f"{name:32s}{numbers}{away}{unseen}")
+    lines.append(
+        "spread: over cells; +-: error of a cell, and of the mean, because cells err "
+        "alike; not 0: cells whose 95 % interval does not hold 0"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Measured images: files, their lattice and their columns; no network."""

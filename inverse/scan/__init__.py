@@ -1,0 +1,1 @@
+"""4D-STEM scans: their geometry, files and simulation; no network."""
