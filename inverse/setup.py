@@ -20,6 +20,7 @@ from parallel.plan_check import require_plan
 from parallel.production_order import production_order, program_flops
 from parallel.reduction import planned
 from parallel.reduction_plan import ReductionPlan
+from parallel.reduction_route import planned_route
 from parallel.run_log import log
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -162,5 +163,6 @@ def compile_step(config, setup: Setup, state: TrainState, batch: dict):
     if setup.mesh.size == 1:
         log.info("one device: nothing is reduced")
     else:
-        require_plan(setup.plan, compiled.as_text(), config.parallel.verify)
+        route = planned_route(setup.mesh, DATA_AXIS)
+        require_plan(setup.plan, compiled.as_text(), config.parallel.verify, route)
     return compiled

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from parallel.group_buffer import padded, require_planned, unpack
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.plan_check import scope_name
 from parallel.reduction_plan import COMPRESSED, Group, ReductionPlan
@@ -28,7 +28,10 @@ class CompressedReduction(NamedTuple):
       init: params -> this device's residuals, zeros; call it inside `shard_map`, and
         name the data axis first in the out_specs of all leaves. A checkpoint that
         drops them loses no more than one step's rounding.
-      reduce: (gradients of this device, residuals) -> (of the batch, residuals).
+      reduce: (gradients of this device, residuals) -> (of the batch, residuals). Of a
+        group in which any device has a number that is not finite, the result is not
+        finite either, and its residuals stay what they were; a step that is not
+        applied for it should keep those of all groups.
     """
 
     init: Callable[[Any], Residuals]
@@ -36,9 +39,12 @@ class CompressedReduction(NamedTuple):
 
 
 def _rounded(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns (bytes, their unit, what is lost) of a buffer."""
-    largest = jnp.max(jnp.abs(x))
-    unit = jnp.where(largest > 0, largest / _LARGEST, 1.0)
+    """Returns (bytes, their unit, what is lost) of a buffer.
+
+    If any of its numbers is not finite, neither is the unit: no byte could say so.
+    """
+    largest = jnp.max(jnp.abs(x), initial=0.0)
+    unit = jnp.where(largest == 0, 1.0, largest / _LARGEST)
     narrow = jnp.round(x / unit).astype(jnp.int8)
     return narrow, unit, x - narrow * unit
 
@@ -76,22 +82,19 @@ def compressed(plan: ReductionPlan, axis_name: str) -> CompressedReduction:
 
     def reduce(grads: Any, residuals: Residuals) -> tuple[Any, Residuals]:
         named, reduced, kept, before = named_leaves(grads), {}, [], None
+        require_planned(plan, named)
         for number, (group, lost) in enumerate(
             zip(plan.groups, residuals, strict=True)
         ):
             leaves = [named[name].ravel() for name in group.names]
-            flat = jnp.concatenate(leaves).astype(jnp.float32)
-            flat = jnp.pad(flat, (0, lost[0].size - flat.size))
+            flat = jnp.concatenate([leaf.astype(jnp.float32) for leaf in leaves])
+            flat = padded(flat, jax.lax.axis_size(axis_name))
             if before is not None:
                 flat, before = jax.lax.optimization_barrier((flat, before))
             with jax.named_scope(scope_name(number)):
                 before, lost = _mean(flat, lost, axis_name)
             kept.append(lost)
-            ends = np.cumsum(group.sizes).tolist()
-            for name, size, end in zip(group.names, group.sizes, ends, strict=True):
-                leaf = named[name]
-                mean = before[end - size : end].astype(leaf.dtype)
-                reduced[name] = mean.reshape(leaf.shape)
+            reduced |= unpack(group, before, named)
         return from_named_leaves(grads, reduced), kept
 
     return CompressedReduction(init, reduce)
@@ -103,10 +106,16 @@ def _mean(
     """Mean of a buffer [size] over devices; `lost` are [size] and [size / n]."""
     n = jax.lax.axis_size(axis_name)
     narrow, unit, lost_sending = _rounded(flat + lost[0])
-    parts = jax.lax.all_to_all(narrow.reshape(n, -1), axis_name, 0, 0)
-    units = jax.lax.all_gather(unit, axis_name)
-    mean = jnp.sum(parts * units[:, None], axis=0) / n
+    parts = jax.lax.all_to_all(narrow.reshape(n, flat.size // n), axis_name, 0, 0)
+    sent = jax.lax.all_gather(unit, axis_name)
+    mean = jnp.sum(parts * sent[:, None], axis=0) / n
     narrow, unit, lost_gathering = _rounded(mean + lost[1])
     wholes = jax.lax.all_gather(narrow, axis_name, to="invarying")
     units = jax.lax.all_gather(unit, axis_name, to="invarying")
-    return (wholes * units[:, None]).ravel(), (lost_sending, lost_gathering)
+    # An infinity that went into the residuals would never leave them.
+    fine = jnp.isfinite(sent).all() & jnp.isfinite(units).all()
+    kept = (
+        jnp.where(fine, lost_sending, lost[0]),
+        jnp.where(fine, lost_gathering, lost[1]),
+    )
+    return (wholes * units[:, None]).ravel(), kept

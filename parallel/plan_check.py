@@ -9,12 +9,14 @@ schedule that was compiled, so whatever is left open is open on none of them.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from parallel.compiled import Collective, collectives
 from parallel.errors import RunError
 from parallel.hlo_program import Array, read_program
 from parallel.reduction_plan import COMPRESSED, Group, ReductionPlan
+from parallel.reduction_route import ANYWHERE, Route
 from parallel.run_log import log
 
 _HLO_NAMES = {
@@ -71,34 +73,48 @@ def _said(exchanges: list[tuple[str, tuple[Array, ...]]]) -> str:
     return ", ".join(f"{kind} of {' + '.join(map(str, x))}" for kind, x in exchanges)
 
 
-def _expected(group: Group, num_inner: int) -> list[tuple[str, tuple[Array, ...]]]:
+def _expected(group: Group, route: Route) -> list[tuple[str, tuple[Array, ...]]]:
     """Kinds and results of the exchanges that reduce one group."""
-    dtype, size = _HLO_NAMES[group.wire_dtype], sum(group.sizes)
-    if num_inner == 1:
-        return [("all-reduce", (Array(dtype, (size,)),))]
-    part = -(-size // num_inner)
-    return [
-        ("reduce-scatter", (Array(dtype, (part,)),)),
-        ("all-reduce", (Array(dtype, (part,)),)),
-        ("all-gather", (Array(dtype, (part * num_inner,)),)),
-    ]
+    size, expected = sum(group.sizes), []
+    for stage in route:
+        num_parts = max(stage.before, stage.after)
+        part = -(-size // num_parts)
+        length = part * num_parts if stage.after == 1 else part
+        dtype = _HLO_NAMES[stage.dtype or group.wire_dtype]
+        expected.append((stage.kind, (Array(dtype, (length,)),)))
+    return expected
 
 
 def _difference(
-    number: int, group: Group, mine: list[Collective], num_inner: int
+    number: int, group: Group, mine: list[Collective], route: Route
 ) -> str | None:
     if group.wire_dtype == COMPRESSED:
         return _difference_in_bytes(number, group, mine)
-    expected = _expected(group, num_inner)
+    expected = _expected(group, route)
     found = [(one.kind, one.arrays) for one in mine]
     # A compiler may give the buffer the shape of its only leaf.
     flat = [(kind, tuple(Array(a.dtype, (a.size,)) for a in x)) for kind, x in found]
     if flat == expected:
-        return None
-    wanted = f"group {number} should be {_said(expected)}"
+        return _other_peers(number, mine, route)
+    wanted = f"group {number} should be {_said(expected) or 'on one device alone'}"
     if not mine:
         return f"{wanted}, but has none of its own: it was merged or removed"
     return f"{wanted}, but is {_said(found)}"
+
+
+def _other_peers(number: int, mine: list[Collective], route: Route) -> str | None:
+    for one, stage in zip(mine, route, strict=True):
+        found = {frozenset(peers) for peers in one.groups}
+        if stage.peers is not None and found != set(map(frozenset, stage.peers)):
+            return (
+                f"the {one.kind} of group {number} should join the devices "
+                f"{_first_of(stage.peers)}, but joins {_first_of(one.groups)}"
+            )
+    return None
+
+
+def _first_of(peers: Sequence[Sequence[int]]) -> str:
+    return f"{list(peers[0])}{', ...' if len(peers) > 1 else ''}"
 
 
 def _has_bytes(collective: Collective) -> bool:
@@ -122,14 +138,14 @@ def _difference_in_bytes(
     )
 
 
-def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
+def check_plan(plan: ReductionPlan, text: str, route: Route = ANYWHERE) -> Verdict:
     """Compares the exchanges of a compiled program with what `plan` promises.
 
     Args:
       plan: of the reduction that the program was traced with.
       text: optimized HLO of the program.
-      num_inner: devices of the inner axis of `reduction.hierarchical`; 1 for
-        `reduction.planned`.
+      route: of the reduction, from `reduction_route`: `planned_route` and its like also
+        compare which devices exchange with each other.
     """
     program = read_program(text)
     found = collectives(program)
@@ -137,9 +153,12 @@ def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
     if not program.is_scheduled:
         differences.append("the text is not scheduled, so it shows no order")
     planned = [one for one in found if group_number(one) is not None]
+    if all(stage.peers is not None for stage in route):
+        # What a device exchanges with itself is no part of any route.
+        planned = [one for one in planned if max(map(len, one.groups)) > 1]
     for number, group in enumerate(plan.groups):
         mine = [one for one in planned if group_number(one) == number]
-        differences.append(_difference(number, group, mine, num_inner))
+        differences.append(_difference(number, group, mine, route))
     # The units of bytes, one number per device, may go whenever they are known.
     in_bytes = any(group.wire_dtype == COMPRESSED for group in plan.groups)
     ordered = [one for one in planned if _has_bytes(one) or not in_bytes]
@@ -153,18 +172,24 @@ def check_plan(plan: ReductionPlan, text: str, num_inner: int = 1) -> Verdict:
     return Verdict(tuple(filter(None, differences)), tuple(planned), tuple(others))
 
 
-def require_plan(plan: ReductionPlan, text: str, verify: str) -> Verdict:
+def require_plan(
+    plan: ReductionPlan, text: str, verify: str, route: Route = ANYWHERE
+) -> Verdict:
     """Refuses a program that does not do what its plan says.
 
     Args:
       plan: see `check_plan`.
       text: see `check_plan`.
       verify: "error", or "warn" to go on all the same.
+      route: see `check_plan`.
 
     Raises:
       RunError: the plan does not hold and `verify` is "error".
+      ValueError: `verify` is neither.
     """
-    verdict = check_plan(plan, text)
+    if verify not in ("error", "warn"):
+        raise ValueError(f"verify={verify!r}: choose error or warn.")
+    verdict = check_plan(plan, text, route)
     if not verdict.holds and verify == "error":
         raise RunError(
             f'{verdict}. config.parallel.verify="{verify}": choose "warn" to train '

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from parallel.group_buffer import pack, padded, require_planned, unpack
 from parallel.named_leaves import from_named_leaves, named_leaves
 from parallel.plan_check import scope_name
-from parallel.reduction_plan import COMPRESSED, Group, ReductionPlan
+from parallel.reduction_plan import COMPRESSED, ReductionPlan
 
 
 class Reduction(NamedTuple):
@@ -90,9 +89,8 @@ def hierarchical(plan: ReductionPlan, inner_axis: str, outer_axis: str) -> Reduc
     """
 
     def total(flat: jax.Array) -> jax.Array:
-        missing = -flat.size % jax.lax.axis_size(inner_axis)
-        padded = jnp.pad(flat, (0, missing))
-        part = jax.lax.psum_scatter(padded, inner_axis, tiled=True)
+        whole = padded(flat, jax.lax.axis_size(inner_axis))
+        part = jax.lax.psum_scatter(whole, inner_axis, tiled=True)
         part = jax.lax.psum(part, outer_axis)
         joined = jax.lax.all_gather(part, inner_axis, tiled=True, to="invarying")
         return joined[: flat.size]
@@ -120,31 +118,6 @@ def _by_plan(
     )
 
 
-def _check_is_planned(plan: ReductionPlan, named: dict[str, jax.Array]) -> None:
-    sizes = {name: leaf.size for name, leaf in named.items()}
-    expected = {
-        name: size
-        for group in plan.groups
-        for name, size in zip(group.names, group.sizes, strict=True)
-    }
-    if sizes != expected:
-        differing = sorted(dict(sizes.items() ^ expected.items()))
-        raise ValueError(
-            f"the plan {plan.digest()[:16]} is of other gradients: "
-            f"{', '.join(differing[:3])} differ{'' if len(differing) > 1 else 's'}; "
-            "make the plan again."
-        )
-
-
-def _flat(group: Group, named: dict[str, jax.Array], num_devices: int) -> jax.Array:
-    """One buffer of a group's gradients, already divided if it travels narrower."""
-    leaves = [named[name].ravel() for name in group.names]
-    if all(leaf.dtype == group.wire_dtype for leaf in leaves):
-        return jnp.concatenate(leaves)
-    # Before the cast: the sum of many devices may not fit into a narrow type.
-    return jnp.concatenate([(x / num_devices).astype(group.wire_dtype) for x in leaves])
-
-
 def _mean_by_plan(
     plan: ReductionPlan,
     axis_names: tuple[str, ...],
@@ -152,20 +125,16 @@ def _mean_by_plan(
     grads: Any,
 ) -> Any:
     named = named_leaves(grads)
-    _check_is_planned(plan, named)
+    require_planned(plan, named)
     num_devices = math.prod(map(jax.lax.axis_size, axis_names))
     reduced, before = {}, None
     for number, group in enumerate(plan.groups):
-        flat = _flat(group, named, num_devices)
+        flat = pack(group, named, num_devices)
         if before is not None:
             flat, before = jax.lax.optimization_barrier((flat, before))
         with jax.named_scope(scope_name(number)):
-            before = summed = total(flat)
-        places = np.cumsum(group.sizes)[:-1].tolist()
-        for name, part in zip(group.names, jnp.split(summed, places), strict=True):
-            leaf = named[name]
-            mean = part / num_devices if leaf.dtype == group.wire_dtype else part
-            reduced[name] = mean.astype(leaf.dtype).reshape(leaf.shape)
+            before = total(flat)
+        reduced |= unpack(group, before, named, num_devices)
     return from_named_leaves(grads, reduced)
 
 

@@ -13,7 +13,7 @@ from parallel.error_feedback import compressed
 from parallel.hlo_program import read_program
 from parallel.mesh import DATA_AXIS, make_mesh, spmd
 from parallel.plan_check import check_plan
-from parallel.production_order import production_order
+from parallel.production_order import Gradient, production_order
 from parallel.reduction import mean_over, planned
 from parallel.reduction_plan import make_plan
 
@@ -118,6 +118,46 @@ def test_what_is_lost_is_kept_to_the_last_bit_that_matters(num_devices):
     largest = np.abs(flat["expected"]).max()
     np.testing.assert_allclose(whole, flat["expected"], atol=1e-6 * largest)
     assert 0 < np.abs(flat["found"] - flat["expected"]).max() < largest / 25
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_is_seen_once_and_not_remembered(bad):
+    """A step that overflows is told from a good one, and the next is as if it was not.
+
+    One device of eight has one bad number; the mean of ones is one, to a byte.
+    """
+    order = [Gradient("w", (16,), "float32", 1.0)]
+    reduction = compressed(make_plan(order, "one", wire_dtype="int8"), DATA_AXIS)
+
+    def steps(_):
+        ones = {"w": jax.lax.pcast(jnp.ones(16), (DATA_AXIS,), to="varying")}
+        here = jax.lax.axis_index(DATA_AXIS) == 3
+        broken = {"w": ones["w"].at[5].set(jnp.where(here, bad, 1.0))}
+        lost, found = reduction.init(ones), []
+        for grads in (broken, ones, ones):
+            mean, lost = reduction.reduce(grads, lost)
+            found.append(mean["w"])
+        return found
+
+    first, *others = spmd(steps, _mesh(), SPLIT, ALL)(jnp.zeros(8))
+    assert not np.isfinite(first).all()
+    for mean in others:
+        np.testing.assert_allclose(mean, np.ones(16), rtol=1e-2)
+
+
+def test_a_group_of_nothing_is_reduced_to_nothing():
+    order = [Gradient("w", (0,), "float32", 1.0), Gradient("v", (3,), "float32", 1.0)]
+    plan = make_plan(order, "per_leaf", wire_dtype="int8")
+    reduction = compressed(plan, DATA_AXIS)
+
+    def once(_):
+        grads = {"w": jnp.zeros(0), "v": jnp.ones(3)}
+        grads = mean_over(DATA_AXIS).as_local(grads)
+        return reduction.reduce(grads, reduction.init(grads))[0]
+
+    found = spmd(once, _mesh(), SPLIT, ALL)(jnp.zeros(8))
+    assert found["w"].shape == (0,)
+    np.testing.assert_allclose(found["v"], np.ones(3), rtol=1e-2)
 
 
 def _text(policy):

@@ -5,7 +5,13 @@ import pytest
 from parallel.plan_check import check_plan
 from parallel.production_order import Gradient
 from parallel.reduction_plan import make_plan
+from parallel.reduction_route import Stage
 
+OVER_FOUR = (
+    Stage("reduce-scatter", 1, 4),
+    Stage("all-reduce", 4, 4),
+    Stage("all-gather", 4, 1),
+)
 STAGES = ["reduce-scatter", "all-reduce", "all-gather"]
 _LINES = {
     "reduce-scatter": "f32[4] reduce-scatter(f32[16] %x), dimensions={0}",
@@ -45,7 +51,7 @@ def _swapped(issued, one, other):
 
 @pytest.mark.parametrize("issued", [ONE_AFTER_ANOTHER, IN_A_PIPELINE])
 def test_stages_of_neighbouring_groups_may_interleave(issued):
-    verdict = check_plan(_of_three_groups(), _hierarchical_program(issued), num_inner=4)
+    verdict = check_plan(_of_three_groups(), _hierarchical_program(issued), OVER_FOUR)
     assert verdict.holds, verdict
 
 
@@ -53,7 +59,7 @@ def test_stages_of_neighbouring_groups_may_interleave(issued):
 @pytest.mark.parametrize("kind", STAGES)
 def test_each_kind_of_exchange_keeps_the_order_of_the_groups(kind, issued):
     broken = _swapped(issued, (kind, 1), (kind, 2))
-    verdict = check_plan(_of_three_groups(), _hierarchical_program(broken), num_inner=4)
+    verdict = check_plan(_of_three_groups(), _hierarchical_program(broken), OVER_FOUR)
     assert f"the {kind}s are issued in the order [0, 2, 1]" in str(verdict)
 
 
@@ -61,5 +67,5 @@ def test_each_kind_of_exchange_keeps_the_order_of_the_groups(kind, issued):
 @pytest.mark.parametrize("kind", ["all-reduce", "all-gather"])
 def test_the_stages_of_a_group_keep_their_order(kind, issued):
     broken = _swapped(issued, ("reduce-scatter", 1), (kind, 1))
-    verdict = check_plan(_of_three_groups(), _hierarchical_program(broken), num_inner=4)
+    verdict = check_plan(_of_three_groups(), _hierarchical_program(broken), OVER_FOUR)
     assert "group 1 should be reduce-scatter of f32[4], all-reduce of" in str(verdict)

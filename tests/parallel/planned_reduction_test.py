@@ -2,11 +2,13 @@
 
 import collections
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend import core
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from parallel.compiler_options import compiler_options
@@ -17,6 +19,10 @@ from parallel.plan_check import check_plan, require_plan
 from parallel.production_order import Gradient, production_order
 from parallel.reduction import hierarchical, mean_over, planned
 from parallel.reduction_plan import make_plan
+from parallel.reduction_route import (
+    hierarchical_route,
+    planned_route,
+)
 
 DEPTH, WIDTH, BATCH = 6, 16, 16
 STAGES = ("reduce-scatter", "all-reduce", "all-gather")
@@ -63,7 +69,6 @@ def _plan(policy="chunks", **settings):
 
 def _compile(reduction, num_devices=8, options="cpu", mesh=None):
     mesh = mesh or make_mesh(1, BATCH, jax.devices()[:num_devices])
-    batch_axes = tuple(name for name in mesh.axis_names if mesh.shape[name] > 1)
 
     def step(weights, x):
         loss, grads = jax.value_and_grad(_loss)(reduction.as_local(weights), x)
@@ -72,7 +77,7 @@ def _compile(reduction, num_devices=8, options="cpu", mesh=None):
     sharded = jax.shard_map(
         step,
         mesh=mesh,
-        in_specs=(PartitionSpec(), PartitionSpec(batch_axes or DATA_AXIS)),
+        in_specs=(PartitionSpec(), PartitionSpec(reduction.axis_name)),
         out_specs=PartitionSpec(),
     )
     options = compiler_options(options) if options else None
@@ -105,6 +110,52 @@ def test_narrow_wires_round_and_no_more(wire_dtype):
         # One rounding per device's share and one per partial sum.
         np.testing.assert_allclose(a, b, atol=16 * largest * np.abs(b).max())
         assert not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("wire_dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("policy", ["one", "per_leaf"])
+def test_leaves_of_several_types_travel_in_one(policy, wire_dtype):
+    """Powers of two, which every type holds: each leaf's mean is exact."""
+    tree = {"a": jnp.ones(3), "b": jnp.full(5, 2.0, jnp.bfloat16)}
+    order = [Gradient(name, x.shape, str(x.dtype), 1.0) for name, x in tree.items()]
+    reduction = planned(make_plan(order, policy, wire_dtype=wire_dtype), DATA_AXIS)
+
+    def reduce(tree):
+        factor = jax.lax.axis_index(DATA_AXIS) % 2 + 1.0
+        return reduction.reduce(
+            jax.tree.map(lambda x: (x * factor).astype(x.dtype), tree)
+        )
+
+    every = PartitionSpec()
+    mesh = make_mesh(1, BATCH, jax.devices())
+    found = jax.shard_map(reduce, mesh=mesh, in_specs=every, out_specs=every)(tree)
+    for name, leaf in tree.items():
+        assert found[name].dtype == leaf.dtype
+        np.testing.assert_array_equal(found[name], 1.5 * leaf)
+
+
+def _reductions_before(jaxpr):
+    """Of every sum over devices, in their order, the sums that it must wait for."""
+    known, sums = {}, []
+    for eqn in jaxpr.eqns:
+        variables = [v for v in eqn.invars if not isinstance(v, core.Literal)]
+        waits_for = frozenset().union(*(known.get(v, ()) for v in variables))
+        if eqn.primitive.name.startswith(("psum", "reduce_scatter")):
+            sums.append(waits_for)
+            waits_for |= {len(sums) - 1}
+        known.update(dict.fromkeys(eqn.outvars, waits_for))
+    return sums
+
+
+def test_every_group_waits_for_the_one_before():
+    """Whatever a compiler makes of it, the program itself allows no other order."""
+    plan = _plan("per_leaf")
+    reduction = planned(plan, DATA_AXIS)
+    every, mesh = PartitionSpec(), make_mesh(1, BATCH, jax.devices())
+    reduce = jax.shard_map(reduction.reduce, mesh=mesh, in_specs=every, out_specs=every)
+    (eqn,) = jax.make_jaxpr(reduce)(_weights()).eqns
+    found = _reductions_before(eqn.params["jaxpr"])
+    assert found == [frozenset(range(n)) for n in range(len(plan.groups))]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -157,6 +208,8 @@ def test_a_plan_that_does_not_hold_is_an_error_unless_only_a_warning_is_wanted()
     with pytest.raises(RunError, match=r"config\.parallel\.verify"):
         require_plan(plan, text, "error")
     assert not require_plan(plan, text, "warn").holds
+    with pytest.raises(ValueError, match="verify='eror': choose error or warn"):
+        require_plan(plan, text, "eror")
 
 
 def test_gradients_that_the_plan_does_not_know_are_named():
@@ -187,12 +240,36 @@ def test_a_hierarchical_reduction_is_the_plain_mean_and_does_as_planned(policy):
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()), strict=True):
         # Sums of another order: sums of pairs and of fours instead of all eight.
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
-    verdict = check_plan(plan, compiled.as_text(), num_inner=4)
+    route = hierarchical_route(_two_axes(), "chip", "host")
+    verdict = check_plan(plan, compiled.as_text(), route)
     assert verdict.holds, verdict
     # How stages of neighbouring groups interleave is the compiler's choice.
     kinds = collections.Counter(one.kind for one in verdict.planned)
     assert kinds == dict.fromkeys(STAGES, len(plan.groups))
     assert not check_plan(plan, compiled.as_text()).holds
+
+
+@pytest.mark.parametrize("shape", [(8, 1), (1, 8), (1, 1), (2, 2)])
+def test_a_hierarchy_of_any_shape_does_as_planned(shape):
+    """What a device exchanges with itself is there or not, and neither matters."""
+    plan, devices = _plan("one"), np.array(jax.devices())
+    mesh = Mesh(
+        devices[: math.prod(shape)].reshape(shape),
+        ("host", "chip"),
+        axis_types=(AxisType.Auto,) * 2,
+    )
+    text = _compile(hierarchical(plan, "chip", "host"), mesh=mesh).as_text()
+    verdict = check_plan(plan, text, hierarchical_route(mesh, "chip", "host"))
+    assert verdict.holds, verdict
+
+
+def test_a_reduction_over_another_axis_is_caught():
+    """Of 2 x 4 devices, pairs are joined where fours should be."""
+    plan, mesh = _plan(), _two_axes()
+    text = _compile(planned(plan, "host"), mesh=mesh).as_text()
+    assert check_plan(plan, text, planned_route(mesh, "host")).holds
+    verdict = check_plan(plan, text, planned_route(mesh, "chip"))
+    assert "should join the devices [0, 1, 2, 3], ..., but joins [0, 4]" in str(verdict)
 
 
 def test_a_group_that_does_not_divide_over_the_inner_axis_is_padded():

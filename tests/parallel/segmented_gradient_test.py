@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
 from parallel.linear_program import cut, linear_program
+from parallel.mesh import DATA_AXIS, make_mesh, spmd
 from parallel.production_order import production_order
-from parallel.reduction_plan import make_plan
-from parallel.segmented_gradient import SegmentedGradient
+from parallel.reduction_plan import ReductionPlan, make_plan
+from parallel.segmented_gradient import SegmentedGradient, mean_in_its_type
 from tests.parallel.production_order_test import LAYERS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -114,6 +116,28 @@ def test_an_error_of_the_communication_reaches_the_step():
     with pytest.raises(ConnectionError, match="peer is gone"):
         gradient(weights(), X)
     gradient.close()
+
+
+def test_plans_that_cannot_be_followed_are_refused():
+    with pytest.raises(ValueError, match="wire_dtype='int8' needs the memory"):
+        segmented(lambda buffer: buffer, wire_dtype="int8")
+    grad_fn = jax.value_and_grad(loss_fn)
+    none = ReductionPlan("none", ())
+    with pytest.raises(ValueError, match="is of other gradients"):
+        SegmentedGradient(grad_fn, none, lambda buffer: buffer, weights(), X)
+    nothing = jax.value_and_grad(lambda params: 1.0)
+    with pytest.raises(ValueError, match="without groups"):
+        SegmentedGradient(nothing, none, lambda buffer: buffer, {})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_a_mean_of_large_numbers_stays_in_its_type(dtype):
+    """The sum of eight times 20,000 is beyond float16."""
+    every, mesh = PartitionSpec(), make_mesh(1, 8, jax.devices())
+    mean = spmd(lambda x: mean_in_its_type(x, DATA_AXIS), mesh, every, every)
+    found = mean(jnp.full(3, 20_000, dtype))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.astype("float32"), 20_000, rtol=2**-8)
 
 
 PROGRAM = """
