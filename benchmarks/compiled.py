@@ -18,7 +18,7 @@ from absl import app, flags
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks import results_file
-from benchmarks.targets import TARGETS, Target
+from benchmarks.targets import LINK_SECONDS, LINKS, TARGETS, Target
 from benchmarks.workloads import WORKLOADS, Workload
 from parallel.hlo_program import read_program
 from parallel.link_cost import LinkCost, least_exposed_seconds
@@ -32,7 +32,9 @@ from parallel.tuner import DEFAULT, Trial, candidates, table, try_all
 _WORKLOADS = flags.DEFINE_list("workloads", list(WORKLOADS), "To compile.")
 _TARGETS = flags.DEFINE_list("targets", list(TARGETS), "To compile for.")
 _LINKS = flags.DEFINE_list(
-    "links_gb_per_second", ["200", "50", "25", "5"], "Of one device, one at a time."
+    "links_gb_per_second",
+    [f"{link:g}" for link in LINKS],
+    "Of one device, one at a time.",
 )
 _CANDIDATES = flags.DEFINE_list(
     "candidates", [], "Names of those to try; all if empty."
@@ -191,7 +193,7 @@ def compare(
             _write_timelines(about, trials, compile_step, machine, cost)
         rows += [_row(link, trial) for trial in trials]
     return {
-        "target": target._asdict(),
+        "target": {**target._asdict(), "link_seconds": LINK_SECONDS},
         "num_devices": mesh.size,
         "num_tensors": len(gradients),
         "num_parameters": sum(gradient.size for gradient in gradients),

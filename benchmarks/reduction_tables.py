@@ -3,7 +3,7 @@
 import pathlib
 
 from benchmarks.table import NOT_RUN, Table, read, source
-from benchmarks.targets import TARGETS
+from benchmarks.targets import LINK_SECONDS, LINKS, TARGETS
 from parallel.tuner import DEFAULT, rank
 
 # As `benchmarks.workloads` names them; importing it would import both workloads.
@@ -37,8 +37,12 @@ def _best_first(trials: list[dict]) -> list[dict]:
 
 def _chosen_rows(network: str, target: str, run: dict) -> list[tuple[str, ...]]:
     bounds = {bound["link_gb_per_second"]: bound for bound in run.get("bounds", [])}
-    rows = []
-    for link, trials in _by_link(run).items():
+    rows, by_link = [], _by_link(run)
+    for link in sorted({*LINKS, *by_link}, reverse=True):
+        if link not in by_link:
+            rows.append((network, target, f"{link:g}", *[NOT_RUN] * 8))
+            continue
+        trials = by_link[link]
         own = next(t for t in trials if t["candidate"] == DEFAULT)
         ours = next(t for t in trials if t["groups"] is not None)
         least = bounds.get(link)
@@ -109,8 +113,10 @@ def compiled(directory: pathlib.Path) -> list[Table]:
         "assumes, so it knows exactly what it is judged by; on devices that are there "
         "a profile measures them. Exposed by a plan: what its step takes beyond the "
         "least compute of any way, so that packing counts. At most: if the last "
-        "gradient ends the compute; a schedule can leave other work for after it. An "
-        "empty row was not run."
+        "gradient ends the compute; a schedule can leave other work for after it. "
+        f"Every collective takes {1e6 * LINK_SECONDS:.0f} us beside its bytes, on 8 "
+        "devices as on 256: on many, ways of many small groups look better than they "
+        "are. An empty row was not run, nor was an empty cell of compiled_ways."
     )
     return [
         Table(

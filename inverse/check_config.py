@@ -62,6 +62,9 @@ def check_config(config) -> None:
             config.parallel.micro_batches,
             f"must divide config.per_device_batch_size={config.per_device_batch_size}",
         )
+    for name in ("first_mib", "largest_mib", "last_mib"):
+        if config.parallel[name] * (1 << 20) < 1:
+            refuse(f"parallel.{name}", config.parallel[name], "is less than a byte")
     if not 0 <= config.model.dropout < 1:
         refuse("model.dropout", config.model.dropout, "must be in [0, 1)")
     if not 0 <= config.optimizer.ema_decay < 1:

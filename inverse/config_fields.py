@@ -1,6 +1,7 @@
 """Checks of single fields of a configuration, in the words of their names."""
 
 import difflib
+import math
 from typing import Any, NoReturn
 
 from inverse.errors import ConfigError
@@ -30,10 +31,10 @@ def check_choices(config, choices_of: dict[str, tuple[str, ...]]) -> None:
 
 
 def check_positive(config, paths: tuple[str, ...]) -> None:
-    """Refuses fields that are not greater than 0."""
+    """Refuses fields that are not greater than 0, or infinite."""
     for path in paths:
-        if not field(config, path) > 0:
-            refuse(path, field(config, path), "must be positive")
+        if not 0 < field(config, path) < math.inf:
+            refuse(path, field(config, path), "must be positive, and finite")
 
 
 def check_span(config, paths: tuple[str, ...]) -> None:

@@ -44,7 +44,11 @@ def describe_plan(config, num_devices: int | None = None) -> None:
     options = compiler_options(machine.platform)
     print(f"compiler options for {machine.platform}: {options}")
     if num_devices is not None:
-        print(f"\n{_predicted_run(plan, cost, num_devices)}")
+        print(
+            "\nBelow, the published machine's network (see Assumptions), whatever "
+            "config.machine says of a link:\n\n"
+            f"{_predicted_run(plan, cost, num_devices)}"
+        )
 
 
 def describe(config, num_devices: int | None = None) -> None:

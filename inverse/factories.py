@@ -3,6 +3,7 @@
 Nothing below this file sees a ConfigDict.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import optax
 from flax import nnx
 
 from inverse import optimizer
+from inverse.config_fields import refuse
 from inverse.density import factories as density
 from inverse.density import losses
 from inverse.distortion import factories as distortion
@@ -135,10 +137,17 @@ def batch_shapes(config) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
 
 
 def link_cost(config, step_flops: float) -> LinkCost:
-    """What `config.machine` says of compute and communication."""
+    """What `config.machine` says of compute and communication.
+
+    Raises:
+      ConfigError: it says that a step never ends.
+    """
     machine = config.machine
+    compute_seconds = step_flops / (1e12 * machine.device_tflops)
+    if not math.isfinite(compute_seconds):
+        refuse("machine.device_tflops", machine.device_tflops, "no step would end")
     return LinkCost(
-        compute_seconds=step_flops / (1e12 * machine.device_tflops),
+        compute_seconds=compute_seconds,
         # A ring sends every byte twice, whatever the number of devices.
         bytes_per_second=1e9 * machine.link_gb_per_second / 2,
         latency_seconds=1e-6 * machine.latency_us,

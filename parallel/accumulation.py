@@ -27,6 +27,8 @@ def accumulated(value_and_grad_fn: Callable, num_micro_batches: int) -> Callable
         return value_and_grad_fn
 
     def split(leaf: jax.Array) -> jax.Array:
+        if not leaf.ndim:
+            raise ValueError("a leaf of the batch is one number: it has no examples.")
         per_part, rest = divmod(leaf.shape[0], num_micro_batches)
         if rest:
             raise ValueError(

@@ -1,7 +1,7 @@
 """What compilers must be told: to keep a reduction plan, and to convolve fast."""
 
-# Every back end merges small all-reduces into large ones unless it is told not to; the
-# names are known to their own back end alone, which refuses those of another.
+# Every back end merges small all-reduces into large ones unless it is told not to. The
+# names are their own back end's: another refuses them, or takes them and does nothing.
 _KEEP_GROUPS = {
     "cpu": {"xla_disable_hlo_passes": "cpu-all-reduce-combiner"},
     "gpu": {"xla_gpu_all_reduce_combine_threshold_bytes": 0},

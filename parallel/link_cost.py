@@ -1,6 +1,7 @@
 """What it costs to send groups of gradients while the backward pass goes on."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,11 +26,15 @@ class LinkCost:
         """Refuses what no link can be."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if not value >= 0 or (field.name == "bytes_per_second" and not value):
-                raise ValueError(f"{field.name} must be positive, got {value}.")
+            sends = field.name == "bytes_per_second"
+            if not (math.isfinite(value) and (value > 0 if sends else value >= 0)):
+                least = "positive" if sends else "0 or more"
+                raise ValueError(
+                    f"{field.name} must be {least} and finite, got {value}."
+                )
 
-    def seconds(self, num_bytes):
-        """Of one reduction of `num_bytes`, a number or an array of numbers."""
+    def seconds(self, num_bytes: float | np.ndarray) -> float | np.ndarray:
+        """Of one reduction of `num_bytes`, or of one of each."""
         return self.latency_seconds + num_bytes / self.bytes_per_second
 
 

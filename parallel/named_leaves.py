@@ -6,12 +6,18 @@ import jax
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
-    """Flattens a pytree to {"section/name": leaf}."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in leaves
-    }
+    """Flattens a pytree to {"section/name": leaf}.
+
+    Raises:
+      ValueError: two leaves have one name, e.g. {"a": {"b": ...}, "a/b": ...}.
+    """
+    named = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name in named:
+            raise ValueError(f"two leaves are called {name!r}: rename one.")
+        named[name] = leaf
+    return named
 
 
 def from_named_leaves(template: Any, named: dict[str, Any]) -> Any:

@@ -54,7 +54,7 @@ def unscaled(grads: Any, loss_scale: LossScale) -> Any:
 def all_finite(tree: Any) -> jax.Array:
     """Whether no leaf holds an infinity or NaN."""
     leaves = [jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]
-    return jnp.stack(leaves).all()
+    return jnp.stack([jnp.array(True), *leaves]).all()
 
 
 def keep_if(condition: jax.Array, new: Any, old: Any) -> Any:

@@ -75,7 +75,7 @@ def _programs_in(eqn) -> list[core.ClosedJaxpr]:
     return found
 
 
-def called_program(eqn) -> core.ClosedJaxpr | None:
+def called_program(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
     """The program that an equation runs once, in whose order its results come.
 
     None for loops and branches: whatever they return, they return at their end.

@@ -17,6 +17,12 @@ _MIB = 1 << 20
 FORMAT_VERSION = 1
 POLICIES = ("optimal", "per_block", "byte_bounds", "chunks", "per_leaf", "one")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
+# Of each policy: settings that it must have, and may have.
+_SETTINGS = {
+    "chunks": (("num_groups",), ()),
+    "byte_bounds": (("first", "largest", "last"), ()),
+    "optimal": ((), ("tolerance",)),
+}
 COMPRESSED = "int8"  # only with the memory that `parallel.error_feedback` keeps
 
 
@@ -80,20 +86,27 @@ class ReductionPlan:
         """Reads what `to_json` wrote.
 
         Raises:
-          ValueError: the text is of another format.
+          ValueError: the text is of another format, or no plan.
         """
         content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("the text is no plan: make the plan again.")
         version = content.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise ValueError(
                 f"a plan of format_version {version} cannot be read; "
                 f"this code writes {FORMAT_VERSION}: make the plan again."
             )
-        groups = tuple(
-            Group(tuple(g["names"]), tuple(g["sizes"]), g["wire_dtype"], g["ready"])
-            for g in content["groups"]
-        )
-        return cls(content["policy"], groups)
+        try:
+            groups = tuple(
+                Group(tuple(g["names"]), tuple(g["sizes"]), g["wire_dtype"], g["ready"])
+                for g in content["groups"]
+            )
+            return cls(content["policy"], groups)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"the text is no whole plan ({error!r}): make the plan again."
+            ) from error
 
     def exposed_seconds(self, cost: LinkCost) -> float:
         """Predicted seconds that the reductions add to the compute of a step."""
@@ -173,11 +186,13 @@ def make_plan(
       **settings: of the policy.
 
     Raises:
-      ValueError: unknown policy or type, or a setting that the policy lacks.
+      ValueError: unknown policy or type, a setting that the policy lacks or must have,
+        or gradients that no mean can be taken of.
     """
     if wire_dtype not in (None, *WIRE_DTYPES, COMPRESSED):
         choices = ", ".join((*WIRE_DTYPES, COMPRESSED))
         raise ValueError(f"wire_dtype={wire_dtype!r}: choose one of {choices}.")
+    _check(gradients, policy, cost, settings)
     num_bytes = wire_bytes(gradients, wire_dtype)
     makers = {
         "per_leaf": lambda: grouping.per_leaf(gradients),
@@ -187,10 +202,6 @@ def make_plan(
         "byte_bounds": lambda: grouping.byte_bounds(gradients, num_bytes, **settings),
         "optimal": lambda: grouping.optimal(gradients, num_bytes, cost, **settings),
     }
-    if policy not in POLICIES:
-        raise ValueError(f"policy={policy!r}: choose one of {', '.join(POLICIES)}.")
-    if policy == "optimal" and cost is None:
-        raise ValueError('policy="optimal" needs the cost of the link.')
     described = "".join(f" {name}={value}" for name, value in settings.items())
     groups = [
         group
@@ -200,14 +211,35 @@ def make_plan(
     return ReductionPlan(policy + described, tuple(groups))
 
 
+def _check(gradients, policy: str, cost: LinkCost | None, settings: dict) -> None:
+    if policy not in POLICIES:
+        raise ValueError(f"policy={policy!r}: choose one of {', '.join(POLICIES)}.")
+    if policy == "optimal" and cost is None:
+        raise ValueError('policy="optimal" needs the cost of the link.')
+    required, optional = _SETTINGS.get(policy, ((), ()))
+    for name in required:
+        if name not in settings:
+            raise ValueError(f"policy={policy!r}: needs the setting {name}.")
+    for name in settings:
+        if name not in (*required, *optional):
+            known = ", ".join((*required, *optional)) or "none"
+            raise ValueError(f"{name}: the settings of policy={policy!r} are {known}.")
+    for gradient in gradients:
+        if not gradient.dtype.startswith(("float", "bfloat")):
+            raise ValueError(
+                f"{gradient.name} is of {gradient.dtype}: the mean of whole numbers is "
+                "none; leave it out of what is differentiated."
+            )
+
+
 def _groups_of_one_dtype(
     gradients: Sequence[Gradient], wire_dtype: str | None
 ) -> list[Group]:
-    """A buffer holds one type, so a group of several types becomes several."""
+    """Groups of one type each, as a buffer holds; first ready, first to travel."""
     by_dtype = {}
     for gradient in gradients:
         by_dtype.setdefault(wire_dtype or gradient.dtype, []).append(gradient)
-    return [
+    groups = [
         Group(
             names=tuple(g.name for g in members),
             sizes=tuple(math.prod(g.shape) for g in members),
@@ -216,3 +248,4 @@ def _groups_of_one_dtype(
         )
         for dtype, members in by_dtype.items()
     ]
+    return sorted(groups, key=lambda group: group.ready)

@@ -12,6 +12,8 @@ from parallel.compiled import OP_NAME, Collective, collectives
 from parallel.hlo_program import Instruction, Program
 from parallel.hlo_work import FREE, Work, trips
 
+_COPIES = ("collective-permute", "collective-broadcast")
+
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
@@ -34,14 +36,16 @@ class Machine:
     def collective_seconds(self, collective: Collective) -> float:
         """Of one collective in a ring: n devices send 2 (n - 1) / n of an all-reduce.
 
-        A gather, scatter or exchange sends half of that.
+        A gather, scatter or exchange sends half of that; a copy to one other, or to
+        all, sends everything once.
         """
         n = max(len(group) for group in collective.groups)
         passes = 2 if collective.kind == "all-reduce" else 1
         num_bytes = collective.num_bytes
         if collective.kind == "reduce-scatter":
             num_bytes *= n  # its result is one of n parts
-        sent = passes * (n - 1) / n * num_bytes
+        share = 1 if collective.kind in _COPIES else passes * (n - 1) / n
+        sent = share * num_bytes
         return self.link_seconds + sent / self.link_bytes_per_second
 
 

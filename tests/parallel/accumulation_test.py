@@ -35,6 +35,18 @@ def test_gradients_keep_their_type():
     assert {leaf.dtype.name for leaf in jax.tree.leaves(grads)} == {"bfloat16"}
 
 
+@pytest.mark.parametrize("parts", [2, 1024])
+def test_parts_are_summed_wider_than_they_are(parts):
+    """A sum of ones in bfloat16 stays at 256."""
+
+    def loss(w, x):
+        return jnp.mean(w * x)
+
+    ones = jnp.ones(1024, jnp.bfloat16)
+    found = jax.jit(accumulated(jax.value_and_grad(loss), parts))(ones[0], ones)
+    assert [float(x) for x in found] == [1, 1]
+
+
 @pytest.mark.parametrize("parts", [1, 4])
 def test_any_number_of_parts_has_one_set_of_reductions(parts):
     reduction = mean_over(DATA_AXIS)
@@ -60,5 +72,7 @@ def test_any_number_of_parts_has_one_set_of_reductions(parts):
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="24 does not divide into 5"):
         accumulated(jax.value_and_grad(_loss), 5)(PARAMS, X, Y)
+    with pytest.raises(ValueError, match="one number: it has no examples"):
+        accumulated(jax.value_and_grad(_loss), 2)(PARAMS, X, jnp.zeros(()))
     with pytest.raises(ValueError, match="1 or more"):
         accumulated(_loss, 0)

@@ -166,7 +166,10 @@ def test_what_is_sent_after_the_last_gradient_bounds_what_can_be_hidden():
     assert least_exposed_seconds([], [], cost) == 0
 
 
-@pytest.mark.parametrize("wrong", [(-1, 1, 0), (1, 0, 0), (1, 1, float("nan"))])
+@pytest.mark.parametrize(
+    "wrong",
+    [(-1, 1, 0), (1, 0, 0), (1, 1, float("nan")), (float("inf"), 1, 0)],
+)
 def test_links_that_cannot_be_are_refused(wrong):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match=r"must be (positive|0 or more) and finite"):
         LinkCost(*wrong)

@@ -9,6 +9,7 @@ from parallel.network_model import ClusterNetwork, Link, ring_seconds, tree_seco
 
 LINK = Link(latency_seconds=2e-6, bytes_per_second=1e9)
 FAST = Link(latency_seconds=1e-6, bytes_per_second=8e9)
+SLOW_INSIDE = ClusterNetwork(4, inside=LINK, across=FAST)
 CLUSTER = ClusterNetwork(4, inside=FAST, across=LINK)
 SIZES = (0.0, 1e3, 1e6, 1e9)
 DEVICES = (1, 2, 4, 8, 32, 256, 4_096)
@@ -66,6 +67,43 @@ def test_inside_one_node_the_link_between_nodes_does_not_matter(way):
     for num_bytes in SIZES:
         for n in (1, 2, 4):
             assert way(slower, num_bytes, n) == way(CLUSTER, num_bytes, n)
+
+
+# Two nodes of four, 8 MB. By hand: 1 MB messages round the ring of eight, 2 MB ones
+# round the four of a node, and all 8 MB over the node's link, up and down.
+BY_HAND = {
+    "a ring, as slow as the link across": (
+        *(ClusterNetwork.flat_ring_seconds, CLUSTER),
+        14 * (2e-6 + 1e6 / 1e9),
+    ),
+    "a ring, as slow as the link inside": (
+        *(
+            ClusterNetwork.flat_ring_seconds,
+            SLOW_INSIDE,
+        ),
+        14 * (2e-6 + 1e6 / 1e9),
+    ),
+    "trees, as slow as the link across": (
+        *(ClusterNetwork.flat_tree_seconds, CLUSTER),
+        2 * 3 * 1e-6 + 2 * (2e-6 + 8e6 / 1e9),
+    ),
+    "trees, as slow as the link inside": (
+        *(
+            ClusterNetwork.flat_tree_seconds,
+            SLOW_INSIDE,
+        ),
+        2 * 3 * 2e-6 + 2 * 8e6 / 1e9,
+    ),
+    "a hierarchy": (
+        *(ClusterNetwork.hierarchical_seconds, CLUSTER),
+        6 * (1e-6 + 2e6 / 8e9) + 2 * (2e-6 + 4e6 / 1e9),
+    ),
+}
+
+
+@pytest.mark.parametrize(("way", "cluster", "seconds"), BY_HAND.values(), ids=BY_HAND)
+def test_two_nodes_take_as_long_as_by_hand(way, cluster, seconds):
+    assert way(cluster, 8e6, 8) == pytest.approx(seconds, rel=1e-12)
 
 
 @pytest.mark.parametrize("way", WAYS)

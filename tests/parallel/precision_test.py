@@ -50,3 +50,7 @@ def test_unscaling_is_exact_and_bad_numbers_are_found_in_any_leaf():
     for bad in (jnp.inf, -jnp.inf, jnp.nan):
         assert not all_finite({**grads, "b": jnp.array([bad])})
     assert keep_if(NO, grads, scaled)["b"] == scaled["b"]
+
+
+def test_nothing_is_finite():
+    assert all_finite({})

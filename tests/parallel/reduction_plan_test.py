@@ -38,6 +38,9 @@ def test_json_goes_round():
 def test_text_of_another_format_is_refused():
     with pytest.raises(ValueError, match="format_version 99"):
         ReductionPlan.from_json('{"format_version": 99, "policy": "", "groups": []}')
+    for text in ("[]", '{"format_version": 1}', '{"format_version": 1, "groups": 3}'):
+        with pytest.raises(ValueError, match="make the plan again"):
+            ReductionPlan.from_json(text)
 
 
 def test_the_digest_sees_what_travels_and_not_what_was_predicted():
@@ -58,9 +61,22 @@ def test_the_digest_sees_what_travels_and_not_what_was_predicted():
 def test_gradients_of_several_types_travel_in_buffers_of_one_type():
     mixed = [GRADIENTS[0], GRADIENTS[1]._replace(dtype="bfloat16"), GRADIENTS[2]]
     plan = make_plan(mixed, "one")
-    assert [g.wire_dtype for g in plan.groups] == ["float32", "bfloat16"]
+    assert [g.wire_dtype for g in plan.groups] == ["bfloat16", "float32"]
     assert sorted(plan.names) == sorted(g.name for g in mixed)
     assert len(make_plan(mixed, "one", wire_dtype="bfloat16").groups) == 1
+
+
+def test_of_several_types_what_is_ready_first_travels_first():
+    order = [
+        Gradient("x", (2,), "float32", 0.2),
+        Gradient("y", (2,), "bfloat16", 0.5),
+        Gradient("z", (2,), "float32", 1.0),
+    ]
+    groups = make_plan(order, "one").groups
+    assert [(group.names, group.ready) for group in groups] == [
+        (("y",), 0.5),
+        (("x", "z"), 1.0),
+    ]
 
 
 def test_the_table_has_a_line_per_group_and_the_prediction():
@@ -85,8 +101,17 @@ def test_the_table_has_a_line_per_group_and_the_prediction():
         ({"policy": "optimal"}, "cost of the link"),
         ({"policy": "chunks", "num_groups": 0}, "num_groups"),
         ({"policy": "byte_bounds", "first": 0, "largest": 1, "last": 1}, "positive"),
+        ({"policy": "chunks"}, "policy='chunks': needs the setting num_groups"),
+        ({"policy": "one", "num_groups": 3}, "num_groups: the settings of .* are none"),
+        ({"policy": "chunks", "num_groups": 2, "size": 3}, "are num_groups"),
     ],
 )
 def test_settings_that_make_no_plan_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         make_plan(GRADIENTS, **settings)
+
+
+def test_whole_numbers_are_no_gradients():
+    order = [Gradient("count", (2,), "int32", 1.0)]
+    with pytest.raises(ValueError, match="count is of int32: the mean of whole"):
+        make_plan(order, "one")
