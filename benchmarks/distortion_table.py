@@ -142,7 +142,9 @@ def left_out(evaluator, params, batch_stats, names: str) -> dict[str, list[float
     held = evaluator.splits[split]
     found = evaluator.predict(params, batch_stats, held.images, names)
     error = found.mean - evaluator.truth[split]
-    shares = conformal.left_out_coverage(error, found.log_variance, held.oxide)
+    shares = conformal.left_out_coverage(
+        error, found.log_variance, held.oxide, evaluator.channels.alike
+    )
     return {
         f"inside_{100 * p:.0f}": [float(v) for v in shares[:, n].mean(axis=-1)]
         for n, p in enumerate(conformal.PROBABILITIES)

@@ -61,7 +61,10 @@ def _seen_from(signals, side_a, rms_a, shift_a) -> jax.Array:
 def record(
     key: jax.Array, signals: jax.Array, side_a: jax.Array, settings: Acquisition
 ) -> jax.Array:
-    """Images [y, x, 3] in the order of IMAGES: electrons, electrons, phase.
+    """Images [y, x, 3] in the order of IMAGES.
+
+    Shares of the beam for both rings; for iDPC what is integrated of the mean
+    deflection, in a unit of its own: `as_input` takes mean and spread off.
 
     Args:
       key: of all that is drawn.

@@ -46,6 +46,15 @@ class Channels:
         return tuple(filter(_is_asked, channel_names(self.num_moments)))
 
     @functools.cached_property
+    def alike(self) -> tuple[int, ...]:
+        """A number for each, the same for those that a quarter turn exchanges."""
+        kinds = [
+            "_".join("across" if part in "xy" else part for part in name.split("_"))
+            for name in self.names
+        ]
+        return tuple(list(dict.fromkeys(kinds)).index(kind) for kind in kinds)
+
+    @functools.cached_property
     def scale(self) -> np.ndarray:
         """Degrees or pm per unit of the network [channel]."""
         of_unit = {"deg": self.tilt_scale_deg, "pm": self.shift_scale_pm}

@@ -1,5 +1,7 @@
 """Refuses configurations of distortions that cannot work."""
 
+import math
+
 from inverse.config_fields import check_choices, check_positive, check_span, refuse
 from inverse.distortion.scores import SCORES
 from inverse.simulator.crystal_images import IMAGES
@@ -48,7 +50,7 @@ def check(config) -> None:
     dataset = config.dataset
     known = [oxide.formula for oxide in load_oxides()]
     check_choices(config, {"prediction.oxide": ("", *known)})
-    if config.prediction.pixel_a < 0:
+    if not 0 <= config.prediction.pixel_a < math.inf:
         refuse(
             "prediction.pixel_a",
             config.prediction.pixel_a,

@@ -1,5 +1,6 @@
 """Error bars from errors that were seen: split conformal prediction."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,9 @@ class Calibrated(NamedTuple):
     half_width: np.ndarray
 
 
-def calibrate(error: np.ndarray, log_variance: np.ndarray) -> Calibration:
+def calibrate(
+    error: np.ndarray, log_variance: np.ndarray, alike: Sequence[int] | None = None
+) -> Calibration:
     """Reads factors off errors on crystals that were not trained on.
 
     The interval of p reaches as far as a share p of the errors seen, in predicted
@@ -46,12 +49,21 @@ def calibrate(error: np.ndarray, log_variance: np.ndarray) -> Calibration:
     Args:
       error: [crystal, ..., channel].
       log_variance: as predicted, of the same shape.
+      alike: a number for each channel: those of one number have one calibration, as
+        x and y must, or bars would change when the image is turned. By default each
+        has its own.
     """
-    axes, count = tuple(range(error.ndim - 1)), len(error)
+    count, num_channels = len(error), error.shape[-1]
+    kinds = np.arange(num_channels) if alike is None else np.asarray(alike)
     size = np.abs(error) * np.exp(-log_variance / 2)
-    share = np.ceil((count + 1) * np.array(PROBABILITIES)) / count
-    quantile = np.quantile(size, np.minimum(share, 1.0), axis=axes, method="higher")
-    return Calibration(np.sqrt(np.mean(size**2, axis=axes)), quantile)
+    share = np.minimum(np.ceil((count + 1) * np.array(PROBABILITIES)) / count, 1.0)
+    spread, quantile = np.empty(num_channels), np.empty((len(share), num_channels))
+    for kind in np.unique(kinds):
+        members = size[..., kinds == kind]
+        spread[kinds == kind] = np.sqrt(np.mean(members**2))
+        found = np.quantile(members, share, method="higher")
+        quantile[:, kinds == kind] = found[:, None]
+    return Calibration(spread, quantile)
 
 
 def apply(
@@ -70,7 +82,10 @@ def inside(made: Calibrated, truth: np.ndarray) -> np.ndarray:
 
 
 def left_out_coverage(
-    error: np.ndarray, log_variance: np.ndarray, group: np.ndarray
+    error: np.ndarray,
+    log_variance: np.ndarray,
+    group: np.ndarray,
+    alike: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Coverage of each group by intervals read off the others.
 
@@ -78,6 +93,7 @@ def left_out_coverage(
       error: [crystal, ..., channel].
       log_variance: of the same shape.
       group: of each crystal [crystal], such as its compound.
+      alike: see `calibrate`.
 
     Returns:
       [group, probability, channel].
@@ -85,7 +101,7 @@ def left_out_coverage(
     found = []
     for one in np.unique(group):
         own = group == one
-        factors = calibrate(error[~own], log_variance[~own])
+        factors = calibrate(error[~own], log_variance[~own], alike)
         made = apply(factors, np.zeros_like(error[own]), log_variance[own])
         hit = inside(made, error[own])
         found.append(hit.mean(axis=tuple(range(1, hit.ndim - 1))))

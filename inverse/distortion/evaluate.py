@@ -172,7 +172,8 @@ class Evaluator:
         error = found.mean - truth
         blind = scores.rmse(np.asarray(self._mean.mean) - truth)
         share = scores.rmse(error) / np.maximum(blind, 1e-9)
-        return conformal.calibrate(error, found.log_variance), share
+        alike = self.channels.alike
+        return conformal.calibrate(error, found.log_variance, alike), share
 
     def predictions(self, params: Any, batch_stats: Any) -> dict[str, Calibrated]:
         """ "SPLIT/METHOD" -> prediction with error bars, of baselines too."""
@@ -191,7 +192,9 @@ class Evaluator:
                 raw[split, self._label("network", names)] = made
         factors = {
             method: conformal.calibrate(
-                made.mean - self.truth[VALIDATION], made.log_variance
+                made.mean - self.truth[VALIDATION],
+                made.log_variance,
+                self.channels.alike,
             )
             for (split, method), made in raw.items()
             if split == VALIDATION

@@ -9,8 +9,10 @@ from inverse.simulator.crystal_images import IMAGES
 _TILTS = ("tilt_repeating_z_P0_deg", "tilt_alternating_z_P0_deg")
 _MAPS = (
     *(*_TILTS, "tilt_alternating_x_P0_deg", "tilt_alternating_y_P0_deg"),
-    *("shift_A_x_P0_pm", "shift_A_y_P0_pm", "shift_B_x_P0_pm", "shift_B_y_P0_pm"),
+    *(f"shift_{atom}_{axis}_P0_pm" for atom in "ABO" for axis in "xy"),
 )
+_PALE = 0.25  # opacity of what could be zero
+_ARROWS = {"A": ("crimson", "red"), "B": ("navy", "blue")}
 # Displacements as long as a cell in the picture of a crop, pm.
 _CROP_PM = 100.0
 
@@ -56,10 +58,23 @@ def _in_plane(values: np.ndarray, names: tuple[str, ...], atom: str) -> np.ndarr
     return np.moveaxis(values[..., channels], -1, 0)
 
 
-def show_map(figure, axes, values: np.ndarray, bound: float, title: str) -> None:
-    """Draws one value per cell between -bound and bound, with its scale."""
-    drawn = axes.imshow(values, "RdBu_r", vmin=-bound, vmax=bound)
-    figure.colorbar(drawn, ax=axes, fraction=0.046)
+def show_map(
+    figure,
+    axes,
+    values: np.ndarray,
+    bound: float,
+    title: str,
+    *,
+    is_zero: np.ndarray | bool = False,
+) -> None:
+    """Draws one value per cell between -bound and bound, with its scale.
+
+    What `is_zero` says of a cell is drawn pale; the scale keeps its colours.
+    """
+    opacity = np.where(np.broadcast_to(is_zero, values.shape), _PALE, 1.0)
+    scale = axes.imshow(values, "RdBu_r", vmin=-bound, vmax=bound, visible=False)
+    axes.imshow(values, "RdBu_r", vmin=-bound, vmax=bound, alpha=opacity)
+    figure.colorbar(scale, ax=axes, fraction=0.046)
     axes.set_title(title, fontsize=8)
     axes.set_axis_off()
 
@@ -138,7 +153,8 @@ def measured_maps(
 ) -> np.ndarray:
     """Draws what was predicted of a measured image, uint8 [y, x, 3].
 
-    Colours reach as far as the 95 % intervals at least: what could be zero is pale.
+    Colours reach as far as the 95 % intervals at least. A cell whose own interval
+    holds zero is pale.
 
     Args:
       image: on whole cells [y, x].
@@ -153,16 +169,15 @@ def measured_maps(
     rows, columns, names = *made.mean.shape[:2], tuple(seen)
     pixels = image.shape[0] // (rows + 2 * rim)
     inner = image[rim * pixels : -rim * pixels, rim * pixels : -rim * pixels]
-    figure = new_figure(19, 8.2 + 0.15 * len(notes))
+    figure = new_figure(22, 8.2 + 0.15 * len(notes))
     add_notes(
         figure,
-        "Means over the depth. Colours reach to the 95 % interval at least: what could "
-        "be zero is pale.",
+        "Means over the depth. Pale: the 95 % interval of the cell holds zero.",
         notes,
     )
-    grid = figure.subplots(2, 5)
+    grid = figure.subplots(2, 6)
     show_image(grid[0, 0], inner, columns * cell_a, detectors, units=units)
-    _show_arrows(grid[1, 0], inner, cell_a, made.mean, names)
+    _show_arrows(grid[1, 0], inner, cell_a, made.mean, seen)
     for axes, name in zip(grid[:, 1:].ravel(), _MAPS, strict=True):
         channel = names.index(name)
         values = made.mean[..., channel]
@@ -172,19 +187,26 @@ def measured_maps(
         errors = f"+- {error_68:.1f} (68 %), {error_95:.1f} (95 %)"
         title = f"{name.rsplit('_', 2)[0]} [{unit}], {errors}"
         title += "" if seen[name] else "\nnot seen: as the training drew"
-        show_map(figure, axes, values, bound, title)
+        is_zero = np.abs(values) <= made.half_width[1, ..., channel]
+        show_map(figure, axes, values, bound, title, is_zero=is_zero)
     return figure_pixels(figure)
 
 
-def _show_arrows(axes, image, cell_a: float, mean: np.ndarray, names) -> None:
-    """Draws displacements of A and B on the pale image, most of them below a cell."""
+def _show_arrows(axes, image, cell_a: float, mean: np.ndarray, seen) -> None:
+    """Draws displacements that are seen, of A and B, most of them below a cell."""
+    names, side = tuple(seen), mean.shape[1] * cell_a
+    told = [a for a in "AB" if all(seen[f"shift_{a}_{x}_P0_pm"] for x in "xy")]
+    if not told:
+        show_image(axes, image, side, "displacements of A and B: not seen", units="")
+        return
     longest = max(
         float(np.percentile(np.hypot(*_in_plane(mean, names, atom)), 95))
-        for atom in "AB"
+        for atom in told
     )
     pm = next(b for b in (5, 10, 20, 50, 100, 200, 500) if b >= min(longest, 500))
-    title = f"displacements, {pm} pm as long as a cell: A red, B blue"
-    show_image(axes, image, mean.shape[1] * cell_a, title, units="")
+    drawn = ", ".join(f"{atom} {_ARROWS[atom][1]}" for atom in told)
+    title = f"displacements, {pm} pm as long as a cell: {drawn}"
+    show_image(axes, image, side, title, units="")
     axes.images[0].set_alpha(0.4)
-    for atom, colour in (("A", "crimson"), ("B", "navy")):
-        arrows(axes, mean, names, atom, (cell_a, cell_a), colour, pm)
+    for atom in told:
+        arrows(axes, mean, names, atom, (cell_a, cell_a), _ARROWS[atom][0], pm)

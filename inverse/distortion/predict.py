@@ -1,6 +1,5 @@
 """From a measured micrograph to maps of distortions with error bars."""
 
-import csv
 import datetime
 import json
 import pathlib
@@ -8,8 +7,11 @@ import pathlib
 import numpy as np
 
 from inverse.check_config import check_config
+from inverse.config_fields import refuse
 from inverse.distortion import conformal, data, factories
+from inverse.distortion.cell_table import write_cells
 from inverse.distortion.conformal import Calibrated
+from inverse.distortion.corner import Ring, clearest, on_a
 from inverse.distortion.evaluate import VALIDATION, Evaluator
 from inverse.distortion.image_statistics import image_statistics, outside
 from inverse.distortion.mean_distortions import average_cells, mean_table
@@ -34,14 +36,15 @@ _USUAL = "HAADF"
 
 def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]:
     """Opens files joined by commas: images, the detector of each, A per pixel."""
-    paths = files.split(",")
+    paths = [path.strip() for path in files.split(",")]
     detectors = (config.prediction.detectors or _USUAL).split("+")
-    are_known = set(detectors) <= set(IMAGES)
-    if not are_known or not len(paths) == len(detectors) == len(set(detectors)):
+    for name in detectors:
+        if name not in IMAGES:
+            refuse("prediction.detectors", config.prediction.detectors, _meant(name))
+    if not len(paths) == len(detectors) == len(set(detectors)):
         raise ConfigError(
             f"config.prediction.detectors={config.prediction.detectors!r}: must name "
-            f"the detector of each of {len(paths)} files, each once, any of "
-            f"{', '.join(IMAGES)}, joined by +."
+            f"the detector of each of {len(paths)} files, each once, joined by +."
         )
     images = [read_micrograph(*each) for each in zip(paths, detectors, strict=True)]
     if len({found.image.shape for found in images}) > 1:
@@ -51,17 +54,39 @@ def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]
     return images, detectors, pixel_a
 
 
-def _on_cells(config, images, detectors, pixel_a) -> tuple[np.ndarray, Lattice]:
-    """Images [y, x, 3] on whole cells; the first file's columns are the lattice."""
-    # A columns are the brightest in HAADF and iDPC, the darkest in ABF.
-    dark = detectors[0] == "ABF"
-    lattice = fit_lattice(images[0].image, pixel_a, dark=dark)
-    shape = [n * config.dataset.pixels_per_cell for n in lattice.counts[::-1]]
+def _meant(name: str) -> str:
+    """What to write instead of a detector that is not known."""
+    alike = [known for known in IMAGES if known.lower() == name.strip().lower()]
+    alike = alike or (["HAADF"] if name.strip().upper() in ("ADF", "DF") else [])
+    hint = f"did you mean {alike[0]!r}? " if alike else ""
+    return f"{hint}{name!r} is none of {', '.join(IMAGES)}"
+
+
+def images_on_cells(
+    config, images: list[Micrograph], detectors: list[str], pixel_a: float
+) -> tuple[np.ndarray, Lattice, list[str]]:
+    """Images [y, x, 3] on whole cells, their lattice, what is uncertain about it.
+
+    Raises:
+      ConfigError: no lattice is seen, or one of another zone axis.
+    """
+    reference, dataset = clearest(detectors), config.dataset
+    lattice = fit_lattice(
+        images[detectors.index(reference)].image, pixel_a, dark=reference == "ABF"
+    )
+    oxide = None
+    if config.prediction.oxide:
+        (oxide,) = load_oxides((config.prediction.oxide,))
+    ring = Ring(dataset.energy_ev, *dataset.haadf_mrad)
+    lattice, notes = on_a(lattice, reference, oxide, ring)
+    shape = [n * dataset.pixels_per_cell for n in lattice.counts[::-1]]
     stack = np.zeros((*shape, len(IMAGES)), np.float32)
     for found, name in zip(images, detectors, strict=True):
-        on_cells = resample(found.image, lattice, config.dataset.pixels_per_cell)
+        on_cells = resample(found.image, lattice, dataset.pixels_per_cell)
         stack[..., IMAGES.index(name)] = on_cells
-    return stack, lattice
+    if oxide and pixel_a:
+        notes += odd_size(oxide, lattice.spacing_px * pixel_a)
+    return stack, lattice, notes + lattice.looseness()
 
 
 def warnings_of(
@@ -111,19 +136,6 @@ def _rim(config, counts: tuple[int, int]) -> int:
     return rim
 
 
-def _write_cells(path: pathlib.Path, made: Calibrated, lattice, names, rim) -> None:
-    with path.open("w", newline="") as lines:
-        writer = csv.writer(lines)
-        errors = [f"{name}_error_{p}" for p in (68, 95) for name in names]
-        writer.writerow(["i", "j", "x_px", "y_px", *names, *errors])
-        for j, i in np.ndindex(made.mean.shape[:2]):
-            cell = np.array([i, j], float) + rim
-            x, y = lattice.places(cell)
-            errors = made.half_width[:, j, i].ravel()
-            numbers = [f"{v:.4g}" for v in (*made.mean[j, i], *errors)]
-            writer.writerow([*(int(c) for c in cell), f"{x:.2f}", f"{y:.2f}", *numbers])
-
-
 def _target(folder: pathlib.Path, images: list[Micrograph]) -> pathlib.Path:
     names = dict.fromkeys(found.name for found in images)  # one file may hold several
     return folder / f"prediction-{'+'.join(names)}.json"
@@ -150,20 +162,16 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
       which: checkpoint, "best" or "latest".
       files: of the image, or of several recorded at once, joined by commas.
     """
-    if config.model.kind != "map":
-        raise ConfigError(
-            f"config.model.kind={config.model.kind!r}: only maps are predicted of "
-            "measured images; train another variant."
-        )
-    check_config(config)
+    _check(config)
     images, detectors, pixel_a = read_images(config, files)
     if config.prediction.oxide and not pixel_a:
         raise ConfigError(
             f"config.prediction.oxide={config.prediction.oxide!r}: atoms need a size, "
             "and the file says none; set config.prediction.pixel_a."
         )
+    path = pathlib.Path(workdir).expanduser()
     try:
-        stack, lattice = _on_cells(config, images, detectors, pixel_a)
+        stack, lattice, uncertain = images_on_cells(config, images, detectors, pixel_a)
     except OtherZoneAxis as error:
         target = _target(make_workdir(workdir), images)
         remove_structure(target)
@@ -171,21 +179,12 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         return target
     rim = _rim(config, lattice.counts)
     trained = open_checkpoint(config, workdir, which)
-    path = pathlib.Path(workdir).expanduser()
     source = data.open_source(config)._replace(held_out=(VALIDATION,))
     evaluator = data.make_evaluator(config, trained.setup, source, path)
-    spacing = lattice.spacing_px
-    notes = warnings_of(config, stack, detectors, spacing * pixel_a, evaluator)
-    if config.prediction.oxide:
-        (oxide,) = load_oxides((config.prediction.oxide,))
-        notes += odd_size(oxide, spacing * pixel_a)
-    notes += lattice.looseness()
-    state, names = trained.state, "+".join(n for n in IMAGES if n in detectors)
-    averaged = (state.ema, state.batch_stats)
-    made = evaluator.predict(*averaged, stack[None], names)
-    factors, error_of_mean = evaluator.on_validation(*averaged, names)
-    inner = np.s_[0, rim:-rim, rim:-rim]
-    made = conformal.apply(factors, made.mean[inner], made.log_variance[inner])
+    cell_a = lattice.spacing_px * pixel_a
+    notes = warnings_of(config, stack, detectors, cell_a, evaluator) + uncertain
+    names = "+".join(name for name in IMAGES if name in detectors)
+    made, error_of_mean = _predicted(evaluator, trained.state, stack, names, rim)
     channels = factories.make_channels(config).names
     summary = {
         "date": datetime.date.today().isoformat(),
@@ -196,8 +195,8 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         "oxide": config.prediction.oxide or None,
         "pixel_a": pixel_a or None,
         "pixel_from": _pixel_from(config, pixel_a),
-        "cell_px": spacing,
-        "cell_a": spacing * pixel_a or None,
+        "cell_px": lattice.spacing_px,
+        "cell_a": cell_a or None,
         "cells": list(lattice.counts),
         "columns_off_lattice_px": lattice.residual_px,
         "rim_cells": rim,
@@ -205,17 +204,56 @@ def predict(config, workdir: str, which: str, files: str) -> pathlib.Path:
         "mean": average_cells(made, channels, error_of_mean),
     }
     target = _target(path, images)
+    shown = stack[..., IMAGES.index(clearest(detectors))]
+    _write(target, summary, made, lattice, shown)
+    return target
+
+
+def _check(config) -> None:
+    if config.model.kind != "map":
+        raise ConfigError(
+            f"config.model.kind={config.model.kind!r}: only maps are predicted of "
+            "measured images; train another variant."
+        )
+    check_config(config)
+
+
+def _predicted(
+    evaluator: Evaluator, state, stack: np.ndarray, names: str, rim: int
+) -> tuple[Calibrated, np.ndarray]:
+    """What the network says of the inner cells, and its errors over the mean's."""
+    averaged = (state.ema, state.batch_stats)
+    made = evaluator.predict(*averaged, stack[None], names)
+    factors, error_of_mean = evaluator.on_validation(*averaged, names)
+    inner = np.s_[0, rim:-rim, rim:-rim]
+    return (
+        conformal.apply(factors, made.mean[inner], made.log_variance[inner]),
+        error_of_mean,
+    )
+
+
+def _write(
+    target: pathlib.Path,
+    summary: dict,
+    made: Calibrated,
+    lattice: Lattice,
+    shown: np.ndarray,
+) -> None:
+    """Writes everything beside `target`, and tells what is to be taken with care."""
     target.write_text(json.dumps(summary, indent=1) + "\n")
-    _write_cells(target.with_suffix(".csv"), made, lattice, channels, rim)
-    structures = write_structure(target, config.prediction.oxide, summary)
-    side, units = (spacing * pixel_a, "A") if pixel_a else (spacing, "pixels")
-    shown = stack[..., IMAGES.index(detectors[0])]
     seen = {name: values["seen"] for name, values in summary["mean"].items()}
-    picture = measured_maps(shown, side, made, seen, rim, names, notes, units)
+    rim, notes = summary["rim_cells"], summary["warnings"]
+    write_cells(target.with_suffix(".csv"), made, lattice, seen, rim)
+    structures = write_structure(target, summary["oxide"] or "", summary)
+    side, units = summary["cell_a"], "A"
+    if side is None:
+        side, units = summary["cell_px"], "pixels"
+    picture = measured_maps(
+        shown, side, made, seen, rim, summary["detectors"], notes, units
+    )
     save_png(target.with_suffix(".png"), picture)
     for note in notes:
         log.warning("with care: %s", note)
     others = ", ".join([".json", *structures])
     print(f"{target.with_suffix('.csv')}, {others} and .png")
     print(mean_table(summary["mean"]))
-    return target

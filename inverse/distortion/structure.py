@@ -19,7 +19,9 @@ _ENDINGS = (".cif", ".xyz")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{6,}(?:e[-+]?\d+)?")
 
 
-def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms:
+def mean_atoms(
+    mean: dict[str, float | np.ndarray], oxide: Oxide, cell_a: float
+) -> ase.Atoms:
     """2 x 2 x 2 cells with the depth means of tilts and displacements.
 
     An image does not say along which axis across the beam tilts are in phase: those
@@ -27,7 +29,8 @@ def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms
     show either, is that of a cube but for the tilts.
 
     Args:
-      mean: of the targets, such as "shift_B_x_P0_pm", degrees and pm.
+      mean: of the targets, such as "shift_B_x_P0_pm", degrees and pm; displacements
+        may be those of each of 2 x 2 cells [(j, i)].
       oxide: whose atoms stand on A and B.
       cell_a: side of a cell across the beam [A].
     """
@@ -37,11 +40,8 @@ def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms
         angles[axis, PHASES.index("-")] = mean[f"tilt_alternating_{name}_P0_deg"]
     tilt = jnp.broadcast_to(np.deg2rad(angles), (*_COUNTS, 3, 2))
     shifts = [
-        jnp.broadcast_to(
-            np.array([mean[f"shift_{atom}_{axis}_P0_pm"] / 100 for axis in "xyz"]),
-            (*_COUNTS, 3),
-        )
-        for atom in "ABO"
+        jnp.stack([_by_cell(mean[f"shift_{a}_{axis}_P0_pm"]) for axis in "xyz"], -1)
+        for a in "ABO"
     ]
     fields = Distortions(rotations(tilt), *shifts)
 
@@ -55,6 +55,12 @@ def mean_atoms(mean: dict[str, float], oxide: Oxide, cell_a: float) -> ase.Atoms
     positions, numbers = atoms_of(crystal, *sites, jnp.int32(_COUNTS[2]))
     sides = np.asarray(crystal.cell) * np.array(_COUNTS)
     return ase.Atoms(np.asarray(numbers), np.asarray(positions), cell=sides, pbc=True)
+
+
+def _by_cell(shift_pm: float | np.ndarray) -> jnp.ndarray:
+    """A displacement in every cell [x, y, z] [A], of one number or of 2 x 2 [y, x]."""
+    per_cell = np.broadcast_to(np.asarray(shift_pm) / 100, _COUNTS[:2]).T
+    return jnp.broadcast_to(per_cell[..., None], _COUNTS)
 
 
 def odd_size(oxide: Oxide, cell_a: float) -> list[str]:
@@ -83,7 +89,8 @@ def write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[s
     Args:
       target: path of which the ending is replaced.
       formula: of the oxide; empty: a structure of an earlier call is removed.
-      summary: has "files", "cells", "cell_a", "step" and "mean", see `average_cells`.
+      summary: has "files", "cells", "rim_cells", "cell_a", "step", "warnings" and
+        "mean", see `average_cells`.
 
     Returns:
       The endings of what was written.
@@ -104,12 +111,19 @@ def write_structure(target: pathlib.Path, formula: str, summary: dict) -> list[s
     return list(_ENDINGS)
 
 
+def _told(values: dict) -> str:
+    """The mean, or those of the four cells of 2 x 2 row by row."""
+    means = np.ravel(values["by_parity"] or values["mean"])
+    return "/".join(f"{value:.2f}" for value in means)
+
+
 def _remarks(formula: str, summary: dict) -> list[str]:
     """What a reader of the structure must know, a line each."""
-    (across, along), files = summary["cells"], " and ".join(summary["files"])
+    across, along = (n - 2 * summary["rim_cells"] for n in summary["cells"])
+    files = " and ".join(summary["files"])
     mean = {name: v for name, v in summary["mean"].items() if "_P0_" in name}
     told = [
-        f"{name} {v['mean']:.2f} +- {v['error_95']:.2f} (95 %)"
+        f"{name} {_told(v)} +- {v['error_95']:.2f} (95 %)"
         for name, v in mean.items()
         if v["seen"]
     ]
@@ -121,4 +135,5 @@ def _remarks(formula: str, summary: dict) -> list[str]:
         f"not seen, here undistorted: {', '.join(unseen) or 'nothing'}",
         "sides across the beam are those of the image's pixel; the side along it, "
         "which no image shows, is that of a cube but for the tilts",
+        *(f"with care: {note}" for note in summary["warnings"]),
     ]

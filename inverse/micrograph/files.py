@@ -45,6 +45,8 @@ def read_micrograph(path: str, detector: str = "") -> Micrograph:
     file = pathlib.Path(path).expanduser()
     if not file.exists():
         raise ConfigError(f"--input={path!r}: there is no such file.")
+    if file.is_dir():
+        raise ConfigError(f"--input={path!r}: is a directory; name a file in it.")
     kind = file.suffix.lower()
     try:
         if kind == ".npy":
@@ -59,6 +61,8 @@ def read_micrograph(path: str, detector: str = "") -> Micrograph:
             image, pixel_a = _read_hdf5(file, detector)
         else:
             image, pixel_a = _read_other(file)
+        if np.asarray(image).dtype.kind not in "buif":
+            raise ValueError(f"it holds {np.asarray(image).dtype}, not real numbers")
         # At once: half precision overflows in a mean.
         image = np.asarray(image, np.float32)
     except (ConfigError, MemoryError):
@@ -72,13 +76,17 @@ def read_micrograph(path: str, detector: str = "") -> Micrograph:
         ) from error
     if image.ndim == 3 and 1 in image.shape:
         image = image.reshape([n for n in image.shape if n > 1])
-    is_image = image.ndim == 2 and min(image.shape) >= 32 and image.dtype.kind in "buif"
-    # Squares of larger numbers are none in float32.
-    is_image = is_image and np.isfinite(image).all() and np.abs(image).max() < _LARGEST
-    if not is_image:
+    if image.ndim != 2 or min(image.shape) < 32:
         raise ConfigError(
-            f"--input={path!r}: holds {image.shape}; must be one image of finite "
-            "numbers, 32 pixels or more along each side."
+            f"--input={path!r}: holds {image.shape}; must be one image, 32 pixels or "
+            "more along each side."
+        )
+    # Squares of larger numbers are none in float32.
+    if not (np.isfinite(image).all() and np.abs(image).max() < _LARGEST):
+        bad = image.size - int((np.abs(image) < _LARGEST).sum())
+        raise ConfigError(
+            f"--input={path!r}: {bad:,} of its pixels are no numbers, infinite or "
+            f"beyond {_LARGEST:g}; give an image of finite numbers."
         )
     if image.min() == image.max():
         raise ConfigError(

@@ -35,6 +35,7 @@ class Lattice(NamedTuple):
       counts: cells along the vectors.
       bend: coefficients of the slow displacement [term, (x, y)], pixels.
       residual_px: root mean square distance of fitted columns from it, pixels.
+      shift: of cell (0, 0) from the first fitted column, in cells along both vectors.
     """
 
     vectors: np.ndarray
@@ -42,6 +43,7 @@ class Lattice(NamedTuple):
     counts: tuple[int, int]
     bend: np.ndarray
     residual_px: float
+    shift: float = 0.0
 
     @property
     def spacing_px(self) -> float:
@@ -59,9 +61,15 @@ class Lattice(NamedTuple):
 
     def places(self, cells: np.ndarray) -> np.ndarray:
         """Pixels [..., (x, y)] of cells [..., (i, j)] along the vectors."""
-        return (
-            self.origin + cells @ self.vectors + _terms(cells, self.counts) @ self.bend
-        )
+        fitted = cells + self.shift
+        # The slow displacement is told on all cells that were fitted.
+        span = tuple(count + round(2 * self.shift) for count in self.counts)
+        return self.origin + fitted @ self.vectors + _terms(fitted, span) @ self.bend
+
+    def between(self) -> "Lattice":
+        """The lattice half a diagonal on: its corners in the middles of these cells."""
+        counts = tuple(count - 1 for count in self.counts)
+        return self._replace(counts=counts, shift=self.shift + 0.5)
 
 
 def _terms(cells: np.ndarray, counts: tuple[int, int]) -> np.ndarray:

@@ -45,6 +45,57 @@ def test_a_source_blurs_a_wave_by_its_transfer_function():
     np.testing.assert_allclose(image, expected, atol=2e-3)
 
 
+def _recorded(signals, seed=3, **settings):
+    """Of a dose at which counts tell no more than the signals."""
+    loud = Acquisition(**{**vars(STILL), "log10_dose": (9.0, 9.0), **settings})
+    return np.asarray(record(jax.random.key(seed), signals, SIDE_A, loud))
+
+
+def _column():
+    """One Gaussian column in both rings, and no deflection."""
+    y, x = np.indices((PIXELS, PIXELS)) * SIDE_A / PIXELS - SIDE_A / 2
+    spot = np.exp(-(x**2 + y**2) / (2 * 0.5**2)) + 0.1
+    return jnp.asarray(np.stack([spot, spot, 0 * spot, 0 * spot], -1), jnp.float32)
+
+
+def test_thermal_motion_blurs_the_dark_field_alone():
+    still, warm = (_recorded(_column(), phonon_rms_a=a) for a in (0.0, 0.3))
+    assert warm[..., 0].max() < 0.9 * still[..., 0].max()
+    np.testing.assert_allclose(warm[..., 1], still[..., 1], atol=5e-3)
+
+
+def test_the_origin_is_missed_by_as_much_as_is_said():
+    def centre(image):
+        weight = image - image.min()
+        axis = np.arange(PIXELS) * SIDE_A / PIXELS
+        return np.array([weight.sum(0) @ axis, weight.sum(1) @ axis]) / weight.sum()
+
+    still = centre(_recorded(_column())[..., 1])
+    moved = [
+        centre(_recorded(_column(), seed=n, origin_a=0.2)[..., 1]) - still
+        for n in range(40)
+    ]
+    assert np.std(moved) == pytest.approx(0.2, rel=0.25)
+
+
+def test_rows_jump_by_as_much_as_is_said():
+    """On a slope along x a row that is displaced is another one's values."""
+    x = jnp.arange(PIXELS) / PIXELS
+    wave = 0.5 + 0.4 * jnp.sin(2 * jnp.pi * x)
+    signals = jnp.broadcast_to(wave[None, :, None], (PIXELS, PIXELS, 4))
+    jumped = _recorded(signals, line_jitter_a=0.1, source_rms_a=(0.0, 0.0))[..., 1]
+    steepest = 0.4 * 2 * np.pi / SIDE_A
+    assert jumped[:, 0].std() == pytest.approx(0.1 * steepest, rel=0.3)
+    assert jumped[:, PIXELS // 4].std() < 0.05 * 0.1 * steepest
+    assert _recorded(signals)[..., 1].std(axis=0).max() < 1e-3
+
+
+def test_few_electrons_make_the_integrated_deflection_noisy():
+    quiet, noisy = (_recorded(_column(), log10_dose=(d, d))[..., 2] for d in (6.0, 4.0))
+    # No deflection: all is noise, ten times as much of a hundredth of the electrons.
+    assert noisy.std() == pytest.approx(10 * quiet.std(), rel=1e-3)
+
+
 def test_gain_and_offset_of_a_detector_change_nothing():
     images = jax.random.normal(jax.random.key(2), (3, 16, 16, 3))
     present = jnp.asarray(np.stack([presence("HAADF+iDPC")] * 3))

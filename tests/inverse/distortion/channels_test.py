@@ -85,3 +85,12 @@ def test_fitted_oxygens_tell_how_octahedra_turn_about_the_beam():
     turned = values("tilt_repeating_z_P0_deg", way=1) * sign.T
     assert turned.min() > 0.5 * turned.max() > 0
     assert PIXELS * COUNTS[1] == image.shape[0]
+
+
+def test_what_a_quarter_turn_exchanges_is_alike():
+    channels = Channels(3, 3.0, 10.0)
+    names, alike = channels.names, channels.alike
+    for one, number in zip(names, alike, strict=True):
+        turned = "_".join({"x": "y", "y": "x"}.get(p, p) for p in one.split("_"))
+        together = {n for n, a in zip(names, alike, strict=True) if a == number}
+        assert together == {one, turned}

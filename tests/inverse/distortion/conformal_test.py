@@ -61,3 +61,24 @@ def test_a_channel_that_is_always_right_has_bars_of_no_width():
     made = conformal.apply(conformal.calibrate(zero, zero), zero, zero)
     assert np.isfinite(made.log_variance).all() and not made.half_width.any()
     assert conformal.inside(made, zero).all()
+
+
+def test_channels_that_a_turn_exchanges_have_one_calibration():
+    rng = np.random.default_rng(5)
+    error = rng.normal(size=(400, 2, 2, 3)) * np.array([1.0, 3.0, 1.0])
+    own = conformal.calibrate(error, 0 * error)
+    alike = conformal.calibrate(error, 0 * error, (0, 0, 1))
+    assert own.quantile[1, 0] < alike.quantile[1, 0] < own.quantile[1, 1]
+    np.testing.assert_array_equal(alike.quantile[:, 0], alike.quantile[:, 1])
+    np.testing.assert_array_equal(alike.quantile[:, 2], own.quantile[:, 2])
+    assert alike.spread[0] == alike.spread[1] != alike.spread[2]
+
+
+def test_of_four_crystals_no_error_was_too_large():
+    """ceil(5 p) of 4 are all of them for 68 and 95 %."""
+    error = np.array([1.0, 2.0, 3.0, 4.0]).reshape(4, 1, 1, 1)
+    found = conformal.calibrate(error, 0 * error)
+    np.testing.assert_array_equal(found.quantile[:, 0], [4.0, 4.0])
+    more = conformal.calibrate(np.repeat(error, 2, axis=0), np.zeros((8, 1, 1, 1)))
+    # ceil(9 x 0.68) = 7 of 8: no smaller than the seventh.
+    np.testing.assert_array_equal(more.quantile[:, 0], [4.0, 4.0])

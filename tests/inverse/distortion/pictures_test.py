@@ -6,7 +6,7 @@ import pytest
 from configs import stem_distortion
 from inverse.distortion import factories
 from inverse.distortion.conformal import Calibrated
-from inverse.distortion.pictures import arrows, measured_maps
+from inverse.distortion.pictures import arrows, measured_maps, show_map
 from inverse.figure import add_scale_bar, figure_pixels, new_figure
 
 NAMES = factories.make_channels(stem_distortion.get_config("smoke")).names
@@ -29,7 +29,7 @@ def test_an_arrow_is_as_long_beside_a_cell_as_a_displacement_beside_the_scale():
 def test_a_map_of_any_size_of_displacements_is_drawn(size):
     mean = np.full((4, 5, len(NAMES)), size)
     made = Calibrated(mean, mean, np.ones((2, *mean.shape)))
-    seen = dict.fromkeys(NAMES, True)
+    seen = dict.fromkeys(NAMES, size > 0)
     image = np.random.default_rng(0).normal(size=(6 * 20, 7 * 20))
     plain, warned = (
         measured_maps(image, 3.9, made, seen, 1, "HAADF", notes)
@@ -40,6 +40,17 @@ def test_a_map_of_any_size_of_displacements_is_drawn(size):
     picture = warned
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     assert picture.std() > 10
+
+
+def test_what_could_be_zero_is_pale_and_keeps_its_place_on_the_scale():
+    figure = new_figure(4, 4)
+    axes = figure.subplots()
+    values = np.full((2, 2), 5.0)
+    is_zero = np.array([[True, False], [False, False]])
+    show_map(figure, axes, values, 5.0, "B", is_zero=is_zero)
+    _, drawn = axes.images
+    np.testing.assert_array_equal(drawn.get_alpha() < 1, is_zero)
+    assert drawn.get_clim() == (-5.0, 5.0)
 
 
 @pytest.mark.parametrize("grey", [0.0, 1.0])

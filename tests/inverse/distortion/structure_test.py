@@ -62,6 +62,17 @@ def test_a_shift_moves_its_atoms_and_cif_tells_the_same(tmp_path):
     )
 
 
+def test_antipolar_displacements_stand_in_the_structure():
+    """Of 2 x 2 cells [(j, i)], along x and y as rows and columns go."""
+    still = atoms()
+    moved = atoms(shift_A_x_P0_pm=np.array([[10.0, -10.0], [20.0, -20.0]]))
+    difference = (moved.positions - still.positions)[still.numbers == 38]
+    corner = np.round(still.positions[still.numbers == 38] / 3.9).astype(int) % 2
+    along_x, along_y = corner[:, 0], corner[:, 1]
+    expected = 0.1 * (1 + along_y) * (-1.0) ** along_x
+    np.testing.assert_allclose(difference[:, 0], expected, atol=1e-5)
+
+
 def test_atoms_of_an_image_without_a_size_are_refused(tmp_path):
     config = stem_distortion.get_config("smoke")
     config.prediction.oxide = "SrTiO3"

@@ -11,8 +11,6 @@ import pytest
 from configs import stem_distortion
 from inverse import inference, train
 from inverse.distortion import data, predict
-from inverse.distortion.conformal import Calibrated
-from inverse.distortion.mean_distortions import average_cells, seen_means
 from inverse.setup import make_setup
 from inverse.simulator.coherence import blur_scan
 
@@ -88,13 +86,18 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     rows = list(csv.DictReader(target.with_suffix(".csv").read_text().splitlines()))
     # What two blocks and a patch see of the opposite rim is not told.
     assert len(rows) == np.prod(np.array(summary["cells"]) - 2 * 3)
-    assert all(float(r["shift_B_x_P0_pm_error_95"]) > 0 for r in rows)
+    # Three steps teach nothing, and the heads say so.
+    assert all(float(r["shift_B_x_P0_pm_not_seen_error_95"]) > 0 for r in rows)
     assert target.with_suffix(".png").stat().st_size > 10_000
     structure = ase.io.read(target.with_suffix(".cif"))
     assert structure.get_chemical_formula() == "O24Sr8Ti8"
     # Nothing was seen: the crystal without distortions, and the file says so.
     np.testing.assert_allclose(structure.get_scaled_positions() * 4 % 1, 0, atol=1e-4)
-    assert "# not seen, here undistorted" in target.with_suffix(".cif").read_text()
+    told = target.with_suffix(".cif").read_text()
+    assert "# not seen, here undistorted" in told
+    assert "# with care: " in told
+    inner = [n - 2 * 3 for n in summary["cells"]]
+    assert f"mean over {inner[0]} x {inner[1]} cells of image" in told
     with config.unlocked():
         config.prediction.oxide = ""
     predict.predict(
@@ -105,15 +108,6 @@ def test_a_measured_image_becomes_a_map_with_errors_and_warnings(tmp_path, libra
     assert 0 < tilt["error_68"] < tilt["error_95"]
     # Three steps teach nothing, and the table says so.
     assert not any(values["seen"] for values in summary["mean"].values())
-
-
-def test_a_target_is_seen_where_the_network_errs_less_than_the_mean():
-    made = Calibrated(np.ones((4, 4, 2)), np.zeros((4, 4, 2)), np.ones((2, 4, 4, 2)))
-    names = ("tilt_repeating_z_P0_deg", "shift_B_x_P0_pm")
-    found = average_cells(made, names, np.array([0.97, 0.4]))
-    assert [found[name]["seen"] for name in names] == [False, True]
-    # What is not seen is no part of the structure.
-    assert seen_means(found) == {names[0]: 0.0, names[1]: 1.0}
 
 
 def test_devices_see_the_same_batches_as_one(tmp_path, library):

@@ -61,3 +61,16 @@ def test_a_file_that_is_none_of_its_kind_is_refused(tmp_path):
             read_micrograph(str(tmp_path / name))
     with pytest.raises(ConfigError, match="no such file"):
         read_micrograph(str(tmp_path / "missing.npy"))
+
+
+def test_what_is_wrong_with_the_numbers_is_said(tmp_path):
+    image = np.random.default_rng(0).random((40, 40))
+    np.save(tmp_path / "waves.npy", image + 1j)
+    with pytest.raises(ConfigError, match="it holds complex128, not real numbers"):
+        read_micrograph(str(tmp_path / "waves.npy"))
+    image[3, 4:6] = np.nan
+    np.save(tmp_path / "holes.npy", image)
+    with pytest.raises(ConfigError, match="2 of its pixels are no numbers"):
+        read_micrograph(str(tmp_path / "holes.npy"))
+    with pytest.raises(ConfigError, match="is a directory"):
+        read_micrograph(str(tmp_path))
