@@ -172,7 +172,7 @@ def inverse_base() -> ml_collections.ConfigDict:
 
     config.parallel = parallel = ml_collections.ConfigDict()
     parallel.micro_batches = 1  # parts of a device's batch, reduced together
-    parallel.policy = "optimal"
+    parallel.policy = "optimal"  # tuned: every way is compiled, the best one kept
     parallel.num_groups = 8  # for chunks
     parallel.first_mib = 1.0  # for byte_bounds
     parallel.largest_mib = 25.0
@@ -187,6 +187,7 @@ def inverse_base() -> ml_collections.ConfigDict:
     machine.device_tflops = 400.0  # sustained by one device in this network
     machine.link_gb_per_second = 25.0  # of one device, to reduce over
     machine.memory_gib = 80.0  # of one device
+    machine.memory_tb_per_second = 2.7  # of one device, sustained; for policy "tuned"
     machine.latency_us = 50.0  # of one reduction of nothing
     return config
 

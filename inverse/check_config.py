@@ -4,6 +4,7 @@ from inverse.config_fields import check_choices, check_positive, refuse
 from inverse.density import check_config as density
 from inverse.density.memory import REMATS
 from inverse.distortion import check_config as distortion
+from inverse.factories import TUNED
 from inverse.optimizer import SCHEDULES
 from parallel.compiler_options import PLATFORMS
 from parallel.reduction_plan import POLICIES, WIRE_DTYPES
@@ -14,7 +15,7 @@ _CHOICES = {
     "model.batch_statistics": ("shared", "local"),
     "model.remat": REMATS,
     "model.dtype": ("float32", "bfloat16", "float16"),
-    "parallel.policy": POLICIES,
+    "parallel.policy": (*POLICIES, TUNED),
     "parallel.wire_dtype": ("", *WIRE_DTYPES),
     "parallel.verify": ("error", "warn"),
     "machine.platform": PLATFORMS,
@@ -43,6 +44,7 @@ _POSITIVE = (
     "parallel.last_mib",
     "machine.device_tflops",
     "machine.memory_gib",
+    "machine.memory_tb_per_second",
     "machine.link_gb_per_second",
     "machine.latency_us",
 )

@@ -40,6 +40,11 @@ def describe_plan(config, num_devices: int | None = None) -> None:
         f"assumed: {machine.device_tflops:g} TFLOP/s sustained, a ring over links of "
         f"{machine.link_gb_per_second:g} GB/s, {machine.latency_us:g} us a reduction"
     )
+    if config.parallel.policy == factories.TUNED:
+        print(
+            "config.parallel.policy='tuned': chosen when the step is compiled, among "
+            "these and the compiler's own way; here is what 'optimal' makes"
+        )
     print(plan.table(cost))
     options = compiler_options(machine.platform)
     print(f"compiler options for {machine.platform}: {options}")

@@ -19,8 +19,10 @@ from inverse.distortion import factories as distortion
 from parallel.link_cost import LinkCost
 from parallel.production_order import Gradient
 from parallel.reduction_plan import ReductionPlan, make_plan
+from parallel.schedule_cost import Machine
 
 _MIB = 1 << 20
+TUNED = "tuned"  # the policy that is chosen when the step is compiled
 
 
 class Network(NamedTuple):
@@ -154,9 +156,22 @@ def link_cost(config, step_flops: float) -> LinkCost:
     )
 
 
+def machine(config) -> Machine:
+    """What compiled schedules are replayed on: `config.machine`."""
+    stated = config.machine
+    return Machine(
+        flops_per_second=1e12 * stated.device_tflops,
+        memory_bytes_per_second=1e12 * stated.memory_tb_per_second,
+        launch_seconds=2e-6,
+        link_bytes_per_second=1e9 * stated.link_gb_per_second,
+        link_seconds=1e-6 * stated.latency_us,
+    )
+
+
 def reduction_plan(config, gradients: list[Gradient], cost: LinkCost) -> ReductionPlan:
-    """Makes the plan that `config.parallel` asks for."""
+    """Makes the plan that `config.parallel` asks for; of "tuned" one candidate's."""
     parallel = config.parallel
+    policy = "optimal" if parallel.policy == TUNED else parallel.policy
     settings = {
         "chunks": {"num_groups": parallel.num_groups},
         "byte_bounds": {
@@ -167,8 +182,8 @@ def reduction_plan(config, gradients: list[Gradient], cost: LinkCost) -> Reducti
     }
     return make_plan(
         gradients,
-        parallel.policy,
+        policy,
         wire_dtype=parallel.wire_dtype or None,
         cost=cost,
-        **settings.get(parallel.policy, {}),
+        **settings.get(policy, {}),
     )

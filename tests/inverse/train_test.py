@@ -108,6 +108,37 @@ def test_a_step_that_a_stop_left_without_scores_is_scored_before_the_next_one(
 
 
 @pytest.mark.slow
+def test_the_tuner_compiles_every_way_and_keeps_the_shortest(tmp_path, monkeypatch):
+    """Over a link that takes a second each time, one reduction at the end."""
+    heard = []
+    monkeypatch.setattr(
+        "inverse.setup.log.info", lambda text, *a: heard.append(text % a)
+    )
+    config = _config(2)
+    config.parallel.policy = "tuned"
+    config.machine.latency_us = 1e6
+    train.train_and_evaluate(config, str(tmp_path / "tuned"))
+    (table,) = [text for text in heard if "every way" in text]
+    lines = table.splitlines()[2:]
+    assert {"compiler's own", "per leaf", "one group"} <= {
+        x[:22].strip() for x in lines
+    }
+    (kept,) = [text for text in heard if text.startswith("kept: ")]
+    assert kept == f"kept: {ways[0]}"
+    steps = [float(line[40:].split()[0]) for line in lines]
+    assert steps == sorted(steps)
+    # Whatever is kept, the steps are the same.
+    plain = _config(2)
+    train.train_and_evaluate(plain, str(tmp_path / "plain"))
+    (_, a), (_, b) = (
+        _saved(tmp_path / "tuned", config),
+        _saved(tmp_path / "plain", plain),
+    )
+    for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_on_another_number_of_devices(tmp_path, monkeypatch, caplog):
     """Half the devices take twice the samples each: the same step, other roundings."""
     monkeypatch.setattr("inverse.training_run.log.propagate", True)
