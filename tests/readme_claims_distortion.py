@@ -4,6 +4,7 @@ import statistics
 
 from benchmarks.results_file import read
 from benchmarks.table import Table
+from inverse.simulator.crystal_images import IMAGES
 from tests.readme_cells import cell, numbers, span
 
 
@@ -23,6 +24,7 @@ def distortion_claims(tables: dict[str, Table]) -> list[str]:
         f"hold {together[0]:.0f} and {together[3]:.0f} % of all targets together",
         f"of single targets {span(share for share, _ in inside)} % and "
         f"{span(share for _, share in inside)} %",
+        *_agreement(read("channelling_agreement")["agreement"]),
         *_bounds(tables["distortion_bounds"], one),
         *_beside_the_mean(tables["stem_distortion_splits"], one),
         *_by_focus(read("stem_distortion_defocus"), read("distortion_bounds")),
@@ -36,6 +38,16 @@ def distortion_claims(tables: dict[str, Table]) -> list[str]:
 _ALL = "68 / 95 % of all targets"
 _IN_PHASE = "tilt_repeating_z_P0_deg"
 _TOLD = (_IN_PHASE, *(f"shift_{ion}_{axis}_P0_pm" for ion in "ABO" for axis in "xy"))
+
+
+def _agreement(found: dict) -> list[str]:
+    """Fast images of crystals beside multislice, all compounds and detectors."""
+    every = [of[name]["correlation"] for of in found.values() for name in IMAGES]
+    faster = [of["full_seconds"] / of["seconds"] for of in found.values()]
+    return [
+        f"correlate to {min(every):.3f} to {max(every):.3f}, {min(faster):.0f} to "
+        f"{max(faster):.0f} times as fast"
+    ]
 
 
 def _bounds(bounds: Table, errors: Table) -> list[str]:
