@@ -6,8 +6,11 @@ import socket
 import subprocess
 import sys
 
+import flax
+import jax
 import pytest
 
+from parallel import consensus
 from parallel.consensus import first_difference, require_agreement, source_digest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -86,3 +89,17 @@ def test_code_that_differs_has_another_digest(tmp_path):
     second = source_digest([room])
     (room / "a.py").rename(room / "b.py")
     assert len({first, second, source_digest([room])}) == 3
+
+
+def test_a_run_is_its_configuration_its_versions_and_its_code(monkeypatch):
+    """What is compared between processes, of which those of a machine are left out."""
+    held = []
+    monkeypatch.setattr(consensus, "require_agreement", held.append)
+    config = {"seed": 3, "dataset": {"data_dir": "here", "name": "digits"}}
+    consensus.require_same_run(config, ("dataset.data_dir",))
+    (mine,) = held
+    assert mine["config.seed"] == "3" and mine["config.dataset.name"] == "'digits'"
+    assert "config.dataset.data_dir" not in mine
+    assert mine["jax"] == jax.__version__ and mine["flax"] == flax.__version__
+    rooms = [ROOT / name for name in ("gan", "input_pipeline", "inverse", "parallel")]
+    assert mine["code"] == source_digest(rooms)
