@@ -74,3 +74,9 @@ def test_what_is_wrong_with_the_numbers_is_said(tmp_path):
         read_micrograph(str(tmp_path / "holes.npy"))
     with pytest.raises(ConfigError, match="is a directory"):
         read_micrograph(str(tmp_path))
+
+
+def test_a_ser_file_that_is_cut_short_says_so(tmp_path):
+    (tmp_path / "empty.ser").write_bytes(b"")
+    with pytest.raises(ConfigError, match="its 0 bytes end before an image"):
+        read_micrograph(str(tmp_path / "empty.ser"))
