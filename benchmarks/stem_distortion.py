@@ -25,6 +25,7 @@ from benchmarks import distortion_table, results_file
 from inverse import tasks
 from inverse.inference import open_checkpoint
 from inverse.split_examples import TRAIN, make_examples_at
+from parallel.time_log import Phase
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/stem_distortion.py:tuned", "That was trained."
@@ -36,10 +37,18 @@ _BOUNDS = results_file.DIRECTORY / "distortion_bounds.json"
 
 
 def training_seconds(workdir: pathlib.Path) -> float:
-    """Of a run, from its start to its last step, evaluations included."""
+    """Of a run's steps, its evaluations included.
+
+    Without its start, in which the crystals are simulated that no earlier run has kept.
+    """
     lines = (workdir / "time.jsonl").read_text().splitlines()
     booked = [json.loads(line).get("seconds", {}) for line in lines]
-    return sum(sum(seconds.values()) for seconds in booked)
+    return sum(
+        seconds
+        for phases in booked
+        for phase, seconds in phases.items()
+        if phase != Phase.START
+    )
 
 
 def seconds_per_crystal(config, setup, source, parts: int = 3) -> float:
