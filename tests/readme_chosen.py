@@ -45,7 +45,7 @@ CHOSEN = {
         "(27 classes": "the published form",
         "[001]": "a direction",
         "the four cells of 2 x 2": "how means are taken",
-        "within the 95 % intervals": "which interval",
+        "its four cells of 2 x 2": "how means are taken",
     },
     REDUCTION: {
         "(ZeRO-1)": "a name",
