@@ -153,11 +153,12 @@ def _netlab(table: Table) -> list[str]:
         every = rows_of(examples, link)
         return span(float(row[at].rstrip("%")) for row in every)
 
+    slow = "100 Mbit/s"
     thread, rows = "one reduction on the thread", rows_of("8,192", "300 Mbit/s")
     # The compiler's own way and groups on a thread, of all links.
     times = [
         [float(row[table.columns.index(f"{way} [ms]")]) for way in _BESIDE]
-        for link in ("loopback", "300 Mbit/s", "1000 Mbit/s")
+        for link in ("loopback", "100 Mbit/s", "300 Mbit/s", "1000 Mbit/s")
         for row in rows_of("8,192", link)
     ]
     return [
@@ -165,6 +166,10 @@ def _netlab(table: Table) -> list[str]:
         f"({span(float(row[2]) for row in rows)} processes; "
         f"{taken_off('one program', '8,192')} % off",
         f"with half the compute {taken_off(thread, '4,096')} %",
+        f"100 Mbit/s {taken_off(thread, '8,192', slow)} % "
+        f"({taken_off('one program', '8,192', slow)} % off the program",
+        f"half the compute {taken_off(thread, '4,096', slow)} % "
+        f"({taken_off('one program', '4,096', slow)} %)",
         f"1 Gbit/s that is {taken_off(thread, '8,192', '1000 Mbit/s')} %, on the "
         f"loopback {taken_off(thread, '8,192', 'loopback')}:",
         "the slowest everywhere but for a single process"
