@@ -19,6 +19,7 @@ from ml_collections import config_flags
 
 from benchmarks import results_file
 from inverse.distortion import predict as distortion_predict
+from inverse.distortion.mean_distortions import SHOWN
 from inverse.micrograph.column_map import place_text
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -38,9 +39,6 @@ IMAGES = {
         "",
     ),
 }
-
-
-_SHOWN = ("mean", "largest", "spread", "error_68", "error_95")
 
 
 def verdict(mean: dict[str, dict]) -> dict:
@@ -87,7 +85,7 @@ def _rows(found: dict[str, dict]) -> list[str]:
     ]
     for image, summary in found.items():
         for name, values in summary.get("mean", {}).items():
-            numbers = (values[key] for key in _SHOWN)
+            numbers = (values[key] for key in SHOWN)
             said = "yes" if values["consistent_with_zero"] else "no"
             # Rounded first: no minus before a zero.
             cells = " | ".join(f"{round(value, 2) + 0.0:.2f}" for value in numbers)

@@ -8,9 +8,10 @@ from inverse.distortion.conformal import Calibrated
 
 # A target of which the mean of the training errs hardly more is not seen.
 _BLIND = 0.9
-# Of the lattice, and so of every place.
+# What displacements are told from.
 _ORIGIN = re.compile(r"shift_A_[xy]_P0_pm")
-_SHOWN = ("mean", "largest", "spread", "error_68", "error_95")
+# Numbers of a target that tables show.
+SHOWN = ("mean", "largest", "spread", "error_68", "error_95")
 _HEADS = ("value", "largest", "spread", "+- (68 %)", "+- (95 %)", "not 0")
 
 
@@ -21,7 +22,8 @@ def average_cells(
 
     Tilts that change sign from cell to cell are averaged with the sign of their
     pattern. Displacements may do so too (antipolar): they are averaged over all cells,
-    and over each of the four that 2 x 2 cells hold, by the parity of row and column.
+    and over each of the four that 2 x 2 cells hold, by the parity of row and column
+    (one row or column has no such four).
     The mean's error is that of a cell: what is wrong about an image is wrong about all
     of its cells. Zero is consistent with a target where the 95 % interval about every
     one of these means holds it. Seen is what the network tells better than the mean of
@@ -43,7 +45,7 @@ def average_cells(
         if name.startswith("tilt_repeating"):
             values = values * sign
         means = [values.mean()]
-        if name.startswith("shift"):
+        if name.startswith("shift") and min(values.shape) > 1:
             means = [values[j::2, i::2].mean() for j in (0, 1) for i in (0, 1)]
         result[name] = {
             "mean": float(values.mean()),
@@ -76,7 +78,7 @@ def mean_table(mean: dict[str, dict]) -> str:
     heads = "".join(f"{head:>10s}" for head in _HEADS)
     lines = [f"{'mean over cells':32s}{heads}"]
     for name, values in mean.items():
-        shown = (values[key] for key in _SHOWN)
+        shown = (values[key] for key in SHOWN)
         unseen = "" if values["seen"] else "  not seen: as the training drew"
         numbers = "".join(f"{value:10.2f}" for value in shown)
         away = f"{1 - values['cells_with_zero_in_95']:10.0%}"

@@ -44,7 +44,8 @@ def read_images(config, files: str) -> tuple[list[Micrograph], list[str], float]
     if not len(paths) == len(detectors) == len(set(detectors)):
         raise ConfigError(
             f"config.prediction.detectors={config.prediction.detectors!r}: must name "
-            f"the detector of each of {len(paths)} files, each once, joined by +."
+            f"the detector of each of {len(paths)} files, each once, any of "
+            f"{', '.join(IMAGES)}, joined by +."
         )
     images = [read_micrograph(*each) for each in zip(paths, detectors, strict=True)]
     if len({found.image.shape for found in images}) > 1:

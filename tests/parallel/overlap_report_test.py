@@ -9,7 +9,7 @@ from parallel.overlap_report import Span, outside, overlap, read_profile, table
 from parallel.production_order import Gradient
 from parallel.reduction import planned
 from parallel.reduction_plan import make_plan
-from tests.parallel.planned_reduction_test import _compile, _examples, _plan, _weights
+from tests.parallel.planned_steps import compiled_step, examples, plan_of, weights
 
 ABOUT = "replica_groups={{0,1,2,3}}, to_apply=%add"
 PROGRAM = "\n".join(
@@ -64,9 +64,9 @@ def test_a_group_that_never_ran_is_named():
 
 def test_a_real_profile_shows_every_group_on_every_device(tmp_path):
     """A CPU reduces and computes on one thread, so nothing is hidden."""
-    plan = _plan()
-    step = _compile(planned(plan, DATA_AXIS))
-    arguments = _weights(), _examples()
+    plan = plan_of()
+    step = compiled_step(planned(plan, DATA_AXIS))
+    arguments = weights(), examples()
     jax.block_until_ready(step(*arguments))
     with jax.profiler.trace(str(tmp_path)):
         jax.block_until_ready(step(*arguments))

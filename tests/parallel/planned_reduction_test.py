@@ -1,111 +1,50 @@
 """A planned reduction is the plain mean, and the compiled program does as planned."""
 
-import collections
-import functools
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.extend import core
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
-from parallel.compiler_options import compiler_options
 from parallel.errors import RunError
-from parallel.link_cost import LinkCost
 from parallel.mesh import DATA_AXIS, make_mesh
 from parallel.plan_check import check_plan, require_plan
-from parallel.production_order import Gradient, production_order
-from parallel.reduction import hierarchical, mean_over, planned
+from parallel.production_order import Gradient
+from parallel.reduction import mean_over, planned
 from parallel.reduction_plan import make_plan
 from parallel.reduction_route import (
-    hierarchical_route,
     planned_route,
 )
-
-DEPTH, WIDTH, BATCH = 6, 16, 16
-STAGES = ("reduce-scatter", "all-reduce", "all-gather")
-COST = LinkCost(compute_seconds=1e-3, bytes_per_second=4e6, latency_seconds=1e-5)
-POLICIES = {
-    "per_leaf": {},
-    "one": {},
-    "per_block": {},
-    "chunks": {"num_groups": 4},
-    "byte_bounds": {"first": 1100, "largest": 2300, "last": 1100},
-    "optimal": {"cost": COST},
-}
-
-
-def _weights():
-    key = jax.random.key(0)
-    return {
-        f"layer_{DEPTH - i}": {
-            "kernel": jax.random.normal(jax.random.fold_in(key, i), (WIDTH, WIDTH)) / 4,
-            "bias": jnp.zeros(WIDTH),
-        }
-        for i in range(DEPTH)
-    }
-
-
-def _loss(weights, x):
-    for i in range(DEPTH):
-        layer = weights[f"layer_{DEPTH - i}"]
-        x = jnp.tanh(x @ layer["kernel"] + layer["bias"][None])
-    return jnp.mean(x**2)
-
-
-def _examples():
-    return jax.random.normal(jax.random.key(7), (BATCH, WIDTH))
-
-
-def gradients():
-    return production_order(jax.grad(_loss), _weights(), _examples())
-
-
-def _plan(policy="chunks", **settings):
-    return make_plan(gradients(), policy, **(POLICIES[policy] | settings))
-
-
-def _compile(reduction, num_devices=8, options="cpu", mesh=None):
-    mesh = mesh or make_mesh(1, BATCH, jax.devices()[:num_devices])
-
-    def step(weights, x):
-        loss, grads = jax.value_and_grad(_loss)(reduction.as_local(weights), x)
-        return reduction.mean(loss), reduction.reduce(grads)
-
-    sharded = jax.shard_map(
-        step,
-        mesh=mesh,
-        in_specs=(PartitionSpec(), PartitionSpec(reduction.axis_name)),
-        out_specs=PartitionSpec(),
-    )
-    options = compiler_options(options) if options else None
-    compiled = jax.jit(sharded, compiler_options=options).lower(_weights(), _examples())
-    return compiled.compile()
-
-
-@functools.cache
-def _plain(num_devices=8):
-    return _compile(mean_over(DATA_AXIS), num_devices)(_weights(), _examples())
+from tests.parallel.planned_steps import (
+    BATCH,
+    POLICIES,
+    compiled_step,
+    examples,
+    gradients,
+    plain,
+    plan_of,
+    two_axes,
+    weights,
+)
 
 
 @pytest.mark.parametrize("num_devices", [1, 2, 8])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_gives_the_plain_mean(policy, num_devices):
     """Sums of a group are those of its leaves: at most 2 units in the last place."""
-    step = _compile(planned(_plan(policy), DATA_AXIS), num_devices)
-    found, expected = step(_weights(), _examples()), _plain(num_devices)
+    step = compiled_step(planned(plan_of(policy), DATA_AXIS), num_devices)
+    found, expected = step(weights(), examples()), plain(num_devices)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_max_ulp(np.asarray(a), np.asarray(b), maxulp=2)
 
 
 @pytest.mark.parametrize("wire_dtype", ["bfloat16", "float16"])
 def test_narrow_wires_round_and_no_more(wire_dtype):
-    plan = _plan("per_block", wire_dtype=wire_dtype)
-    _, found = _compile(planned(plan, DATA_AXIS))(_weights(), _examples())
+    plan = plan_of("per_block", wire_dtype=wire_dtype)
+    _, found = compiled_step(planned(plan, DATA_AXIS))(weights(), examples())
     largest = {"bfloat16": 2**-8, "float16": 2**-11}[wire_dtype]
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(plain()[1]), strict=True):
         assert a.dtype == jnp.float32
         # One rounding per device's share and one per partial sum.
         np.testing.assert_allclose(a, b, atol=16 * largest * np.abs(b).max())
@@ -149,19 +88,19 @@ def _reductions_before(jaxpr):
 
 def test_every_group_waits_for_the_one_before():
     """Whatever a compiler makes of it, the program itself allows no other order."""
-    plan = _plan("per_leaf")
+    plan = plan_of("per_leaf")
     reduction = planned(plan, DATA_AXIS)
     every, mesh = PartitionSpec(), make_mesh(1, BATCH, jax.devices())
     reduce = jax.shard_map(reduction.reduce, mesh=mesh, in_specs=every, out_specs=every)
-    (eqn,) = jax.make_jaxpr(reduce)(_weights()).eqns
+    (eqn,) = jax.make_jaxpr(reduce)(weights()).eqns
     found = _reductions_before(eqn.params["jaxpr"])
     assert found == [frozenset(range(n)) for n in range(len(plan.groups))]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_compiled_program_has_exactly_the_planned_collectives(policy):
-    plan = _plan(policy)
-    text = _compile(planned(plan, DATA_AXIS)).as_text()
+    plan = plan_of(policy)
+    text = compiled_step(planned(plan, DATA_AXIS)).as_text()
     verdict = check_plan(plan, text)
     assert verdict.holds, verdict
     assert [c.num_bytes for c in verdict.planned] == [g.num_bytes for g in plan.groups]
@@ -171,22 +110,22 @@ def test_the_compiled_program_has_exactly_the_planned_collectives(policy):
 
 
 def test_a_program_whose_groups_were_merged_is_caught():
-    plan = _plan()
-    text = _compile(planned(plan, DATA_AXIS), options=None).as_text()
+    plan = plan_of()
+    text = compiled_step(planned(plan, DATA_AXIS), options=None).as_text()
     verdict = check_plan(plan, text)
     assert not verdict.holds
     assert "group 0 should be all-reduce of f32[288], but is" in str(verdict)
 
 
 def test_a_program_of_another_plan_is_caught():
-    text = _compile(planned(_plan("per_block"), DATA_AXIS)).as_text()
-    assert not check_plan(_plan("chunks"), text).holds
-    assert not check_plan(_plan("one"), text).holds
+    text = compiled_step(planned(plan_of("per_block"), DATA_AXIS)).as_text()
+    assert not check_plan(plan_of("chunks"), text).holds
+    assert not check_plan(plan_of("one"), text).holds
 
 
 def test_groups_in_another_order_are_caught():
-    plan = _plan()
-    text = _compile(planned(plan, DATA_AXIS)).as_text()
+    plan = plan_of()
+    text = compiled_step(planned(plan, DATA_AXIS)).as_text()
     swapped = (
         text.replace("reduction_group_1", "reduction_group_x")
         .replace("reduction_group_2", "reduction_group_1")
@@ -196,15 +135,15 @@ def test_groups_in_another_order_are_caught():
 
 
 def test_a_reduction_that_was_forgotten_is_caught():
-    plan = _plan()
-    lines = _compile(planned(plan, DATA_AXIS)).as_text().splitlines()
+    plan = plan_of()
+    lines = compiled_step(planned(plan, DATA_AXIS)).as_text().splitlines()
     kept = [line for line in lines if "reduction_group_2" not in line]
     assert "group 2 should be" in str(check_plan(plan, "\n".join(kept)))
 
 
 def test_a_plan_that_does_not_hold_is_an_error_unless_only_a_warning_is_wanted():
-    plan = _plan()
-    text = _compile(planned(plan, DATA_AXIS), options=None).as_text()
+    plan = plan_of()
+    text = compiled_step(planned(plan, DATA_AXIS), options=None).as_text()
     with pytest.raises(RunError, match=r"config\.parallel\.verify"):
         require_plan(plan, text, "error")
     assert not require_plan(plan, text, "warn").holds
@@ -215,91 +154,37 @@ def test_a_plan_that_does_not_hold_is_an_error_unless_only_a_warning_is_wanted()
 def test_gradients_that_the_plan_does_not_know_are_named():
     plan = make_plan(gradients()[1:], "one")
     with pytest.raises(ValueError, match=r"of other gradients: layer_1/\w+ differs"):
-        _compile(planned(plan, DATA_AXIS))
+        compiled_step(planned(plan, DATA_AXIS))
 
 
 def test_without_own_copies_planned_gradients_are_eight_times_too_large():
     """The trap of the automatic sum: here it cannot pass unseen."""
-    careless = planned(_plan(), DATA_AXIS)._replace(as_local=lambda params: params)
-    _, found = _compile(careless)(_weights(), _examples())
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+    careless = planned(plan_of(), DATA_AXIS)._replace(as_local=lambda params: params)
+    _, found = compiled_step(careless)(weights(), examples())
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(plain()[1]), strict=True):
         np.testing.assert_allclose(a, 8 * b, rtol=1e-5)
-
-
-def _two_axes():
-    devices = np.array(jax.devices()).reshape(2, 4)
-    return Mesh(devices, ("host", "chip"), axis_types=(AxisType.Auto,) * 2)
-
-
-@pytest.mark.parametrize("policy", ["per_leaf", "per_block", "one"])
-def test_a_hierarchical_reduction_is_the_plain_mean_and_does_as_planned(policy):
-    """Leaves of 16 and 256 numbers over 4 inner devices, so some parts are padded."""
-    plan = _plan(policy)
-    compiled = _compile(hierarchical(plan, "chip", "host"), mesh=_two_axes())
-    found = compiled(_weights(), _examples())
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()), strict=True):
-        # Sums of another order: sums of pairs and of fours instead of all eight.
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
-    route = hierarchical_route(_two_axes(), "chip", "host")
-    verdict = check_plan(plan, compiled.as_text(), route)
-    assert verdict.holds, verdict
-    # How stages of neighbouring groups interleave is the compiler's choice.
-    kinds = collections.Counter(one.kind for one in verdict.planned)
-    assert kinds == dict.fromkeys(STAGES, len(plan.groups))
-    assert not check_plan(plan, compiled.as_text()).holds
-
-
-@pytest.mark.parametrize("shape", [(8, 1), (1, 8), (1, 1), (2, 2)])
-def test_a_hierarchy_of_any_shape_does_as_planned(shape):
-    """What a device exchanges with itself is there or not, and neither matters."""
-    plan, devices = _plan("one"), np.array(jax.devices())
-    mesh = Mesh(
-        devices[: math.prod(shape)].reshape(shape),
-        ("host", "chip"),
-        axis_types=(AxisType.Auto,) * 2,
-    )
-    text = _compile(hierarchical(plan, "chip", "host"), mesh=mesh).as_text()
-    verdict = check_plan(plan, text, hierarchical_route(mesh, "chip", "host"))
-    assert verdict.holds, verdict
 
 
 def test_a_reduction_over_another_axis_is_caught():
     """Of 2 x 4 devices, pairs are joined where fours should be."""
-    plan, mesh = _plan(), _two_axes()
-    text = _compile(planned(plan, "host"), mesh=mesh).as_text()
+    plan, mesh = plan_of(), two_axes()
+    text = compiled_step(planned(plan, "host"), mesh=mesh).as_text()
     assert check_plan(plan, text, planned_route(mesh, "host")).holds
     verdict = check_plan(plan, text, planned_route(mesh, "chip"))
     assert "should join the devices [0, 1, 2, 3], ..., but joins [0, 4]" in str(verdict)
 
 
-def test_a_group_that_does_not_divide_over_the_inner_axis_is_padded():
-    tree = {"w": jnp.arange(7.0), "b": jnp.arange(3.0)}
-    order = [Gradient(name, x.shape, "float32", 1.0) for name, x in tree.items()]
-    reduction = hierarchical(make_plan(order, "one"), "chip", "host")
-
-    def reduce(tree):
-        place = jax.lax.axis_index("chip") + 4 * jax.lax.axis_index("host")
-        return reduction.reduce(jax.tree.map(lambda x: x * place, tree))
-
-    every, none = PartitionSpec(), PartitionSpec()
-    found = jax.shard_map(reduce, mesh=_two_axes(), in_specs=every, out_specs=none)(
-        tree
-    )
-    for name, leaf in tree.items():
-        np.testing.assert_allclose(found[name], leaf * 3.5)
-
-
 def test_the_compilers_own_way_may_travel_as_narrow_as_a_plan():
-    _, found = _compile(mean_over(DATA_AXIS, "float16"))(_weights(), _examples())
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_plain()[1]), strict=True):
+    _, found = compiled_step(mean_over(DATA_AXIS, "float16"))(weights(), examples())
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(plain()[1]), strict=True):
         assert a.dtype == jnp.float32
         np.testing.assert_allclose(a, b, atol=16 * 2**-11 * np.abs(b).max())
 
 
 def test_a_compiler_that_widens_the_wire_is_caught():
     """XLA sums bfloat16 as float32 on a CPU: twice the bytes that were planned."""
-    plan = _plan("one", wire_dtype="bfloat16")
-    verdict = check_plan(plan, _compile(planned(plan, DATA_AXIS)).as_text())
+    plan = plan_of("one", wire_dtype="bfloat16")
+    verdict = check_plan(plan, compiled_step(planned(plan, DATA_AXIS)).as_text())
     assert "but is all-reduce of f32[1632]" in str(verdict)
-    narrow = _plan("one", wire_dtype="float16")
-    assert check_plan(narrow, _compile(planned(narrow, DATA_AXIS)).as_text()).holds
+    narrow = plan_of("one", wire_dtype="float16")
+    assert check_plan(narrow, compiled_step(planned(narrow, DATA_AXIS)).as_text()).holds

@@ -8,13 +8,13 @@ from parallel.mesh import DATA_AXIS
 from parallel.reduction import mean_over, planned
 from parallel.schedule_cost import Machine, Prediction
 from parallel.tuner import DEFAULT, Candidate, Trial, candidates, table, try_all
-from tests.parallel.planned_reduction_test import COST, _compile, _plan, gradients
+from tests.parallel.planned_steps import COST, compiled_step, gradients, plan_of
 
 MACHINE = Machine(1e9, 1e9, 1e-6, 1e6, 1e-3)
 
 
 def _text(reduction, options):
-    return _compile(reduction, options="cpu" if options else None).as_text()
+    return compiled_step(reduction, options="cpu" if options else None).as_text()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_where_starting_is_dear_and_nothing_overlaps_many_groups_lose(trials):
 
 
 def test_what_does_not_hold_stands_behind_all_that_does():
-    plan = _plan("chunks")
+    plan = plan_of("chunks")
     broken = Candidate("merged", planned(plan, DATA_AXIS), {}, plan)
     sound = Candidate("sound", planned(plan, DATA_AXIS), compiler_options("cpu"), plan)
     own = Candidate(DEFAULT, mean_over(DATA_AXIS), {}, None)
@@ -52,7 +52,7 @@ def test_what_does_not_hold_stands_behind_all_that_does():
 
 def test_what_a_way_hides_behind_its_own_waste_is_exposed():
     """Packing, or fusions that its options forbid, would hide its communication."""
-    plan = _plan("chunks")
+    plan = plan_of("chunks")
     packs = Candidate("packs", planned(plan, DATA_AXIS), {}, plan)
     own = packs._replace(name=DEFAULT, plan=None)
     for candidate in (packs, own):
@@ -73,10 +73,10 @@ def test_only_compilers_that_read_a_profile_are_told_and_once_per_machine(tmp_pa
     told = [candidate for candidate in every if candidate.told_for]
     assert told and all(c.name.endswith(", told") for c in told)
     assert not any(c.told_for for c in candidates(gradients(), COST, DATA_AXIS, "cpu"))
-    plan = _plan("chunks")
+    plan = plan_of("chunks")
     options = compiler_options("cpu")
     one = Candidate("told", planned(plan, DATA_AXIS), options, plan, told_for="gpu")
-    asked, text = [], _compile(one.reduction, options="cpu").as_text()
+    asked, text = [], compiled_step(one.reduction, options="cpu").as_text()
 
     def compile_step(reduction, options):
         asked.append(options)

@@ -45,6 +45,13 @@ def test_what_lies_within_its_bars_is_consistent_with_zero():
     assert not _averaged(values + 5, SHIFT)["consistent_with_zero"]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1)])
+def test_one_row_of_cells_has_a_mean_too(shape):
+    found = _averaged(np.full(shape, 3.0), SHIFT)
+    assert (found["mean"], found["largest"], found["by_parity"]) == (3.0, 3.0, None)
+    assert seen_means({SHIFT: found})[SHIFT] == 3.0
+
+
 def test_only_the_depth_mean_of_a_across_the_beam_is_the_origin():
     values = np.zeros((2, 2))
     names = (ORIGIN, "shift_A_y_P0_pm", "shift_A_x_P1_pm", "shift_A_z_P0_pm", SHIFT)
