@@ -101,15 +101,21 @@ def materials_of(folder: str) -> list[Material]:
     """Reads every structure file of a folder.
 
     Raises:
-      ConfigError: there is none.
+      ConfigError: there is no such folder, or none in it.
       SimulatorError: one cannot be simulated.
     """
     path = pathlib.Path(folder).expanduser()
+    if not path.is_dir():
+        raise ConfigError(
+            f"config.dataset.structures={folder!r}: no such folder; give the path of "
+            "one with structure files, or leave it empty for the crystals that come "
+            "along."
+        )
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in _SUFFIXES)
     if not files:
         raise ConfigError(
             f"config.dataset.structures={folder!r}: holds no "
-            f"{', '.join(_SUFFIXES)} file."
+            f"{', '.join(_SUFFIXES)} file; put some there, or name another folder."
         )
     found = []
     for file in files:

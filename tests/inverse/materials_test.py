@@ -54,8 +54,11 @@ def test_structures_are_read_from_a_folder(tmp_path):
     for material in embedded_materials()[:3]:
         material.atoms.write(tmp_path / f"{material.name}.cif")
     assert [m.name for m in materials_of(str(tmp_path))] == ["Ag", "Al", "Cu"]
-    with pytest.raises(ConfigError, match=r"config\.dataset\.structures"):
-        materials_of(str(tmp_path / "nothing"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"config\.dataset\.structures.*holds no"):
+        materials_of(str(tmp_path / "empty"))
+    with pytest.raises(ConfigError, match=r"structures='.*/gone': no such folder"):
+        materials_of(str(tmp_path / "gone"))
 
 
 def test_an_empty_split_is_refused():
